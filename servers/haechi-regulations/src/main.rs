@@ -1,0 +1,3 @@
+//! Entry point of the program; see `lib.rs` for what it answers.
+
+fn main() {}

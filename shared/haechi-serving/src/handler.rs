@@ -1,0 +1,406 @@
+//! Answers protocol requests from a [`Service`]: the one place that knows both.
+//!
+//! A refusal that the caller can mend is a tool result with `isError`; a request that is broken is
+//! a protocol error. A panic is caught per call, since the SDK would otherwise leave the caller
+//! waiting for an answer that never comes.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use haechi_contract::{Code, Problem};
+use rmcp::ErrorData;
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    CompletionInfo, ContentBlock, GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    PromptMessage, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, ResourceContents,
+    Role, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::{Audit, Event};
+use crate::service::{Outcome, Resources, Service};
+use crate::{Call, Limits, Principal};
+
+/// How long a client may keep a list: the lists of a process never change while it runs.
+const LIST_TTL_MS: u64 = 300_000;
+/// Resources follow the index, which may be renewed at any time.
+const RESOURCE_TTL_MS: u64 = 10_000;
+
+/// The service with everything that bounds and records its calls. Cheap to clone, since the HTTP
+/// transport makes one for every request.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    service: Service,
+    limits: Arc<Limits>,
+    principal: Arc<Principal>,
+    turns: Semaphore,
+    audit: Audit,
+    transport: &'static str,
+}
+
+impl Handler {
+    pub(crate) fn new(
+        service: Service,
+        limits: Limits,
+        principal: Principal,
+        audit: Audit,
+        transport: &'static str,
+    ) -> Self {
+        let turns = Semaphore::new(limits.calls_max.max(1));
+        Self {
+            shared: Arc::new(Shared {
+                service,
+                limits: Arc::new(limits),
+                principal: Arc::new(principal),
+                turns,
+                audit,
+                transport,
+            }),
+        }
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResult, ErrorData> {
+        let shared = &self.shared;
+        let Some(tool) = shared.service.tools.get(request.name.as_ref()) else {
+            return Err(unknown_tool(&shared.service, &request.name));
+        };
+        let started = Instant::now();
+        // Our own token: the call's time limit must stop the work without cancelling anything else.
+        let cancel = context.ct.child_token();
+        let progress = context.meta.get_progress_token().map(|token| (context.peer.clone(), token));
+        let call = Call::new(shared.principal.clone(), cancel.clone(), shared.limits.clone(), progress);
+        let mut words = Value::Null;
+        let answer = match (tool.handler)(call, request.arguments.unwrap_or_default()) {
+            Ok((arguments, work)) => {
+                words = arguments;
+                let answer = self.bounded(work, &cancel).await;
+                cancel.cancel();
+                answer
+            }
+            Err(problem) => Err(problem),
+        };
+        let answer = answer.and_then(|outcome| self.fits(outcome));
+        let event = Event {
+            principal: &shared.principal,
+            transport: shared.transport,
+            client: context.client_info().map(|client| format!("{} {}", client.name, client.version)),
+            tool: &request.name,
+            arguments: words,
+            outcome: answer.as_ref().err().map_or("ok", |problem| problem.code.as_str()),
+            returned: answer.as_ref().map_or(Value::Null, |(outcome, _)| outcome.returned.clone()),
+            elapsed: started.elapsed(),
+        };
+        // An answer that cannot be recorded is not given where the operator demands a record.
+        let answer = shared.audit.record(&event).and(answer);
+        Ok(match answer {
+            Ok((outcome, json)) => {
+                let text = outcome.text.unwrap_or(json);
+                let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+                result.structured_content = Some(outcome.structured);
+                result
+            }
+            Err(problem) => refusal(&problem),
+        })
+    }
+
+    /// Waits for a turn, then runs the work within its time, catching panics.
+    async fn bounded(
+        &self,
+        work: impl Future<Output = Result<Outcome, Problem>>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Problem> {
+        let limits = &self.shared.limits;
+        let turn = tokio::time::timeout(Duration::from_millis(limits.queue_ms_max), self.shared.turns.acquire());
+        let _turn = tokio::select! {
+            turn = turn => match turn {
+                Ok(Ok(turn)) => turn,
+                _ => return Err(Problem::new(Code::Busy, format!("동시에 처리하는 요청이 {}건을 넘었습니다", limits.calls_max))
+                    .with_hint("잠시 뒤에 다시 시도하거나 설정 limits.calls_max를 늘리십시오")),
+            },
+            () = cancel.cancelled() => return Err(Call::cancelled()),
+        };
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::select! {
+            answer = work => answer.unwrap_or_else(|_| Err(Problem::internal())),
+            () = cancel.cancelled() => Err(Call::cancelled()),
+            () = tokio::time::sleep(Duration::from_millis(limits.call_ms_max)) => {
+                Err(Problem::new(Code::Timeout, format!("{}초 안에 끝나지 않아 멈추었습니다", limits.call_ms_max / 1000))
+                    .with_hint("범위를 좁혀 다시 요청하거나 설정 limits.call_ms_max를 늘리십시오"))
+            }
+        }
+    }
+
+    /// The outcome with its JSON text, unless it is larger than a client should be sent.
+    fn fits(&self, outcome: Outcome) -> Result<(Outcome, String), Problem> {
+        let json = outcome.structured.to_string();
+        let bytes_max = self.shared.limits.result_bytes_max;
+        let bytes = json.len().max(outcome.text.as_ref().map_or(0, String::len));
+        if bytes > bytes_max {
+            return Err(Problem::new(
+                Code::TooLarge,
+                format!("답이 {bytes}바이트로 한도 {bytes_max}바이트를 넘습니다"),
+            )
+            .with_hint("limit을 줄이거나 열과 조건을 좁혀 나누어 요청하십시오"));
+        }
+        Ok((outcome, json))
+    }
+
+    /// Runs a blocking resource method within the same bounds as a tool call.
+    async fn resource<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Resources, &Principal) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let Some(resources) = self.shared.service.resources.clone() else {
+            return Err(ErrorData::method_not_found::<rmcp::model::ReadResourceRequestMethod>());
+        };
+        let principal = self.shared.principal.clone();
+        let Ok(_turn) = self.shared.turns.acquire().await else {
+            return Err(protocol_error(&Problem::internal()));
+        };
+        let answer = tokio::task::spawn_blocking(move || work(resources.as_ref(), &principal)).await;
+        answer.unwrap_or_else(|_| Err(Problem::internal())).map_err(|problem| protocol_error(&problem))
+    }
+}
+
+/// A refusal as a tool result: structured for programs, and the same words as text.
+fn refusal(problem: &Problem) -> CallToolResult {
+    tracing::info!(code = %problem.code, "call refused");
+    let mut text = format!("오류 [{}]: {}", problem.code, problem.message);
+    if let Some(hint) = &problem.hint {
+        text.push_str("\n도움말: ");
+        text.push_str(hint);
+    }
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(json!(problem));
+    result
+}
+
+fn unknown_tool(service: &Service, name: &str) -> ErrorData {
+    let names: Vec<&str> = service.tools.keys().map(String::as_str).collect();
+    let near = crate::service::nearest(name, names.iter().copied());
+    ErrorData::invalid_params("tool not found", Some(json!({ "tools": names, "nearest": near })))
+}
+
+/// Requests other than tool calls have no result that could carry a refusal.
+fn protocol_error(problem: &Problem) -> ErrorData {
+    match problem.code {
+        Code::InvalidInput => ErrorData::invalid_params(problem.message.clone(), Some(json!(problem))),
+        Code::NotFound => ErrorData::resource_not_found(problem.message.clone(), Some(json!(problem))),
+        _ => ErrorData::internal_error(problem.message.clone(), Some(json!(problem))),
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let service = &self.shared.service;
+        let identity = &service.identity;
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        if !service.prompts.is_empty() {
+            capabilities.prompts = Some(Default::default());
+        }
+        if service.resources.is_some() {
+            capabilities.resources = Some(Default::default());
+            capabilities.completions = Some(Default::default());
+        }
+        ServerConfig::new(capabilities)
+            .with_server_info(
+                Implementation::new(identity.name, identity.version)
+                    .with_title(identity.title)
+                    .with_description(identity.description),
+            )
+            .with_instructions(identity.instructions)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = self.shared.service.tools.values().map(|tool| tool.definition.clone()).collect();
+        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
+        self.shared.service.tools.get(name).map(|tool| tool.definition.clone())
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        // The handler closure itself may panic before it gives a future.
+        match AssertUnwindSafe(self.call(request, context)).catch_unwind().await {
+            Ok(result) => result.map(Into::into),
+            Err(_) => Ok(refusal(&Problem::internal()).into()),
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let prompts = self
+            .shared
+            .service
+            .prompts
+            .iter()
+            .map(|prompt| {
+                let arguments = prompt
+                    .arguments
+                    .iter()
+                    .map(|argument| {
+                        rmcp::model::PromptArgument::new(argument.name)
+                            .with_description(argument.description)
+                            .with_required(argument.required)
+                    })
+                    .collect();
+                rmcp::model::Prompt::new(prompt.name, Some(prompt.description), Some(arguments))
+                    .with_title(prompt.title)
+            })
+            .collect();
+        Ok(ListPromptsResult::with_all_items(prompts).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let Some(prompt) = self.shared.service.prompts.iter().find(|prompt| prompt.name == request.name) else {
+            return Err(ErrorData::invalid_params("prompt not found", None));
+        };
+        let mut arguments = BTreeMap::new();
+        for (name, value) in request.arguments.unwrap_or_default() {
+            let Value::String(value) = value else {
+                return Err(ErrorData::invalid_params(format!("prompt argument `{name}` must be a string"), None));
+            };
+            arguments.insert(name, value);
+        }
+        if let Some(missing) =
+            prompt.arguments.iter().find(|argument| argument.required && !arguments.contains_key(argument.name))
+        {
+            return Err(ErrorData::invalid_params(format!("prompt argument `{}` is missing", missing.name), None));
+        }
+        let text = (prompt.write)(&arguments).map_err(|problem| protocol_error(&problem))?;
+        Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)])
+            .with_description(prompt.description)
+            .into())
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        if self.shared.service.resources.is_none() {
+            return Ok(ListResourcesResult::default());
+        }
+        let cursor = request.and_then(|request| request.cursor).map(|cursor| cursor.to_string());
+        let page = self.resource(move |resources, principal| resources.list(principal, cursor.as_deref())).await?;
+        let entries = page
+            .entries
+            .into_iter()
+            .map(|entry| {
+                let mut resource = rmcp::model::Resource::new(entry.uri, entry.name);
+                resource.title = entry.title;
+                resource.description = entry.description;
+                resource.mime_type = entry.mime_type.map(str::to_owned);
+                resource
+            })
+            .collect();
+        let mut result = ListResourcesResult::with_all_items(entries)
+            .with_ttl_ms(RESOURCE_TTL_MS)
+            .with_cache_scope(CacheScope::Private);
+        result.next_cursor = page.next_cursor.map(Into::into);
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let templates =
+            self.shared.service.resources.as_ref().map(|resources| resources.templates()).unwrap_or_default();
+        let templates = templates
+            .into_iter()
+            .map(|template| {
+                rmcp::model::ResourceTemplate::new(template.uri, template.name)
+                    .with_title(template.title)
+                    .with_description(template.description)
+                    .with_mime_type(template.mime_type)
+            })
+            .collect();
+        Ok(ListResourceTemplatesResult::with_all_items(templates)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let uri = request.uri.clone();
+        let text = self.resource(move |resources, principal| resources.read(principal, &uri)).await?;
+        let Some(text) = text else {
+            return Err(ErrorData::resource_not_found("resource not found", Some(json!({ "uri": request.uri }))));
+        };
+        if text.text.len() > self.shared.limits.result_bytes_max {
+            let problem = Problem::new(Code::TooLarge, "자원이 한 번에 보낼 수 있는 크기를 넘습니다")
+                .with_hint("도구로 필요한 부분만 읽으십시오");
+            return Err(protocol_error(&problem));
+        }
+        let contents = ResourceContents::text(text.text, request.uri).with_mime_type(text.mime_type);
+        Ok(ReadResourceResult::new(vec![contents])
+            .with_ttl_ms(RESOURCE_TTL_MS)
+            .with_cache_scope(CacheScope::Private)
+            .into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let reference = match request.r#ref {
+            Reference::Resource(resource) => resource.uri,
+            Reference::Prompt(prompt) => prompt.name,
+            // A kind of reference that this version does not know has no values.
+            _ => return Ok(CompleteResult::default()),
+        };
+        let others: BTreeMap<String, String> =
+            request.context.and_then(|context| context.arguments).unwrap_or_default().into_iter().collect();
+        let argument = request.argument;
+        let mut values = self
+            .resource(move |resources, principal| {
+                Ok(resources.complete(principal, &reference, &argument.name, &argument.value, &others))
+            })
+            .await?;
+        let total = values.len();
+        values.truncate(CompletionInfo::MAX_VALUES);
+        let more = total > values.len();
+        let total = u32::try_from(total).ok();
+        let info = CompletionInfo::with_pagination(values, total, more)
+            .map_err(|error| ErrorData::internal_error(error, None))?;
+        Ok(CompleteResult::new(info))
+    }
+}

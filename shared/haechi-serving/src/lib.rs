@@ -1,0 +1,30 @@
+//! Everything between `main()` and the first tool call of a server: settings, logging, the tool
+//! surface, transports, limits, audit.
+//!
+//! A server describes what it answers as a [`Service`] of [`Tool`] values and hands it to
+//! [`Started::serve`]; this crate does the rest the same way for all of them. Invariant: nothing
+//! here knows what a regulation, a passage, a table or a customer is, and the protocol crate is
+//! named only in the modules `handler`, `service` and `transport`.
+
+mod audit;
+mod call;
+mod handler;
+mod http;
+mod limits;
+mod logging;
+mod schema;
+mod service;
+pub mod settings;
+mod start;
+mod transport;
+
+pub use audit::verify_text as verify_audit;
+pub use call::{Call, Principal};
+pub use limits::Limits;
+pub use schema::portable as portable_schema;
+pub use service::{
+    Identity, NoResources, Prompt, PromptArgument, Reply, ResourceEntry, ResourcePage, ResourceTemplate, ResourceText,
+    Resources, Service, Tool,
+};
+pub use start::{Common, Failure, ServeArgs, Started, answer, exit, start};
+pub use tokio_util::sync::CancellationToken;
