@@ -23,13 +23,7 @@ pub struct Term {
 /// Returns the terms of a text in reading order.
 pub fn terms(text: &str) -> Vec<Term> {
     let mut found = Vec::with_capacity(text.len() / 3);
-    visit(text, |term, start, end| {
-        found.push(Term {
-            text: term.to_owned(),
-            start,
-            end,
-        })
-    });
+    visit(text, |term, start, end| found.push(Term { text: term.to_owned(), start, end }));
     found
 }
 
@@ -76,15 +70,12 @@ fn classify(letter: char) -> Class {
         // Unicode, which would glue `인가ㆍ허가` together.
         'ㆍ' | '·' | '‧' | '•' | '・' | '･' | '∙' | '⋅' => Class::Separator,
         '가'..='힣' | 'ㄱ'..='ㆎ' | '\u{1100}'..='\u{11FF}' => Class::Syllable,
-        '\u{3400}'..='\u{4DBF}'
-        | '\u{4E00}'..='\u{9FFF}'
-        | '\u{F900}'..='\u{FAFF}'
-        | '\u{20000}'..='\u{323AF}' => Class::Syllable,
+        '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}' => {
+            Class::Syllable
+        }
         'ぁ'..='ヿ' => Class::Syllable,
         // Circled and bracketed numbers mark paragraphs; they are no words of the text.
-        '\u{2460}'..='\u{24FF}' | '\u{2776}'..='\u{2793}' | '\u{3200}'..='\u{32FF}' => {
-            Class::Separator
-        }
+        '\u{2460}'..='\u{24FF}' | '\u{2776}'..='\u{2793}' | '\u{3200}'..='\u{32FF}' => Class::Separator,
         _ if letter.is_alphanumeric() => Class::Word,
         _ => Class::Separator,
     }
@@ -103,9 +94,7 @@ fn continues(letters: &[Letter], at: usize, class: Class) -> bool {
 /// Tells whether the comma at `at` stands inside a number such as `1,000`, not in a list `1,2`.
 fn groups_thousands(letters: &[Letter], at: usize) -> bool {
     let digit = |index: Option<usize>| {
-        index
-            .and_then(|index| letters.get(index))
-            .is_some_and(|letter| letter.letter.is_ascii_digit())
+        index.and_then(|index| letters.get(index)).is_some_and(|letter| letter.letter.is_ascii_digit())
     };
     digit(at.checked_sub(1))
         && digit(Some(at + 1))
@@ -134,12 +123,7 @@ fn word(run: &[Letter], buffer: &mut String, each: &mut impl FnMut(&str, usize, 
         return;
     };
     buffer.clear();
-    buffer.extend(
-        run.iter()
-            .map(|letter| letter.letter)
-            .filter(|&letter| letter != ',')
-            .flat_map(char::to_lowercase),
-    );
+    buffer.extend(run.iter().map(|letter| letter.letter).filter(|&letter| letter != ',').flat_map(char::to_lowercase));
     each(buffer, first.start, last.end);
 }
 
@@ -148,11 +132,7 @@ fn letters(text: &str) -> Vec<Letter> {
     let mut letters = Vec::with_capacity(text.len() / 2);
     let mut push = |letter: char, start: usize, end: usize| {
         if !crate::text::is_invisible(letter) {
-            letters.push(Letter {
-                letter: narrow(letter),
-                start,
-                end,
-            });
+            letters.push(Letter { letter: narrow(letter), start, end });
         }
     };
     if is_nfc_quick(text.chars()) == IsNormalized::Yes {
@@ -185,28 +165,15 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
         let found = terms(text);
-        assert_eq!(
-            found
-                .iter()
-                .map(|term| term.text.as_str())
-                .collect::<Vec<_>>(),
-            expected,
-            "{text:?}"
-        );
+        assert_eq!(found.iter().map(|term| term.text.as_str()).collect::<Vec<_>>(), expected, "{text:?}");
         for term in found {
-            assert!(
-                text.get(term.start..term.end).is_some(),
-                "{term:?} does not fall on characters of {text:?}"
-            );
+            assert!(text.get(term.start..term.end).is_some(), "{term:?} does not fall on characters of {text:?}");
         }
     }
 
     #[test]
     fn splits_into_bigrams_and_words() {
-        check(
-            "중도상환수수료",
-            &["중도", "도상", "상환", "환수", "수수", "수료"],
-        );
+        check("중도상환수수료", &["중도", "도상", "상환", "환수", "수수", "수료"]);
         check("제34조의2", &["제", "34", "조의", "2"]);
         check("법", &["법"]);
         check("P2P lending", &["p2p", "lending"]);
@@ -230,10 +197,7 @@ mod tests {
         check(&decomposed, &["은행", "행법", "金"]);
         let found = terms(&decomposed);
         let first = &found[0];
-        assert_eq!(
-            decomposed[first.start..first.end].nfc().collect::<String>(),
-            "은행"
-        );
+        assert_eq!(decomposed[first.start..first.end].nfc().collect::<String>(), "은행");
         check("연간 \u{F98E}", &["연간", "年"]);
     }
 

@@ -79,11 +79,7 @@ pub fn find(text: &str) -> Vec<Found> {
         .into_iter()
         .map(|(range, kind)| {
             let range = plain.original(&range);
-            Found {
-                kind,
-                start: range.start,
-                end: range.end,
-            }
+            Found { kind, start: range.start, end: range.end }
         })
         .collect()
 }
@@ -118,32 +114,19 @@ impl Plain {
         let mut text = String::with_capacity(original.len());
         let mut origins = Vec::with_capacity(original.len() / 2);
         crate::text::visit_segments(original, |segment, start| {
-            for letter in segment
-                .nfkc()
-                .filter(|&letter| !crate::text::is_invisible(letter))
-            {
+            for letter in segment.nfkc().filter(|&letter| !crate::text::is_invisible(letter)) {
                 origins.push((text.len(), start..start + segment.len()));
                 text.push(plain_letter(letter));
             }
         });
-        Self {
-            text,
-            origins,
-            original_bytes: original.len(),
-        }
+        Self { text, origins, original_bytes: original.len() }
     }
 
     fn original(&self, range: &Range<usize>) -> Range<usize> {
         let first = self.origins.partition_point(|(at, _)| *at < range.start);
         let last = self.origins.partition_point(|(at, _)| *at < range.end);
-        let start = self
-            .origins
-            .get(first)
-            .map_or(self.original_bytes, |(_, origin)| origin.start);
-        let end = last
-            .checked_sub(1)
-            .and_then(|last| self.origins.get(last))
-            .map_or(start, |(_, origin)| origin.end);
+        let start = self.origins.get(first).map_or(self.original_bytes, |(_, origin)| origin.start);
+        let end = last.checked_sub(1).and_then(|last| self.origins.get(last)).map_or(start, |(_, origin)| origin.end);
         start..end
     }
 
@@ -153,12 +136,8 @@ impl Plain {
             let Some(whole) = captures.get(0) else { return };
             let span = captures.name("n").unwrap_or(whole);
             let range = span.range();
-            let free = taken
-                .iter()
-                .all(|(other, _)| other.end <= range.start || range.end <= other.start);
-            let kind = (free && self.stands_alone(&range, rule))
-                .then(|| (rule.judge)(span.as_str()))
-                .flatten();
+            let free = taken.iter().all(|(other, _)| other.end <= range.start || range.end <= other.start);
+            let kind = (free && self.stands_alone(&range, rule)).then(|| (rule.judge)(span.as_str())).flatten();
             from = match kind {
                 Some(kind) => {
                     let end = range.end;
@@ -186,28 +165,22 @@ impl Plain {
         if rule.kind_of_edge == Edge::Letters {
             return true;
         }
-        let fraction =
-            previous == Some('.') && one_more.is_some_and(|letter| letter.is_ascii_digit());
-        let glued =
-            |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
-        let dashed_on = after
-            .strip_prefix('-')
-            .is_some_and(|rest| glued(rest.chars().next()));
+        let fraction = previous == Some('.') && one_more.is_some_and(|letter| letter.is_ascii_digit());
+        let glued = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
+        let dashed_on = after.strip_prefix('-').is_some_and(|rest| glued(rest.chars().next()));
         let dashed_before = previous == Some('-') && glued(one_more);
         !glued(previous) && !glued(next) && !fraction && !dashed_on && !dashed_before
     }
 }
 
 fn next_boundary(text: &str, at: usize) -> usize {
-    text.get(at..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(text.len(), |letter| at + letter.len_utf8())
+    text.get(at..).and_then(|rest| rest.chars().next()).map_or(text.len(), |letter| at + letter.len_utf8())
 }
 
 fn plain_letter(letter: char) -> char {
     match letter {
-        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '﹘' | '﹣' | '－' | '⁃' | '˗' | 'ㅡ' | 'ー'
-        | '─' | '~' | '〜' | '∼' => '-',
+        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '﹘' | '﹣' | '－' | '⁃' | '˗' | 'ㅡ' | 'ー' | '─' | '~' | '〜'
+        | '∼' => '-',
         '\u{00A0}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' | '\t' => ' ',
         _ => digit(letter).unwrap_or(letter),
     }
@@ -215,15 +188,10 @@ fn plain_letter(letter: char) -> char {
 
 /// Digits of other scripts that a number could be written in to slip past a filter.
 fn digit(letter: char) -> Option<char> {
-    const ZEROS: [u32; 12] = [
-        0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0E50, 0x17E0,
-        0x1810,
-    ];
+    const ZEROS: [u32; 12] =
+        [0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0E50, 0x17E0, 0x1810];
     let code = u32::from(letter);
-    ZEROS
-        .iter()
-        .find(|&&zero| (zero..zero + 10).contains(&code))
-        .and_then(|zero| char::from_digit(code - zero, 10))
+    ZEROS.iter().find(|&&zero| (zero..zero + 10).contains(&code)).and_then(|zero| char::from_digit(code - zero, 10))
 }
 
 #[derive(PartialEq, Eq)]
@@ -242,33 +210,21 @@ struct Rule {
 
 /// In the order of certainty: a span belongs to the first rule that takes it.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let rule = |pattern: &str, kind_of_edge, judge| Rule {
-        pattern: compile(pattern),
-        kind_of_edge,
-        judge,
-    };
+    let rule = |pattern: &str, kind_of_edge, judge| Rule { pattern: compile(pattern), kind_of_edge, judge };
     vec![
         rule(
             r"[A-Za-z0-9][A-Za-z0-9._%+'-]*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}",
             Edge::Letters,
             |_| Some(Kind::Email),
         ),
-        rule(r"\d{2}-\d{2}-\d{6}-\d{2}", Edge::Number, |_| {
-            Some(Kind::DriverLicence)
-        }),
+        rule(r"\d{2}-\d{2}-\d{6}-\d{2}", Edge::Number, |_| Some(Kind::DriverLicence)),
         rule(
             r"(?:서울|부산|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산)[ -]{0,2}(?P<n>\d{2}[- ]\d{6}[- ]\d{2})",
             Edge::Number,
             |_| Some(Kind::DriverLicence),
         ),
-        rule(r"면허[^\d\n]{0,12}(?P<n>\d{12})", Edge::Number, |_| {
-            Some(Kind::DriverLicence)
-        }),
-        rule(
-            r"\d(?: ?\d){5} {0,2}[-./_:] {0,2}\d(?: ?\d){6}",
-            Edge::Number,
-            resident_dashed,
-        ),
+        rule(r"면허[^\d\n]{0,12}(?P<n>\d{12})", Edge::Number, |_| Some(Kind::DriverLicence)),
+        rule(r"\d(?: ?\d){5} {0,2}[-./_:] {0,2}\d(?: ?\d){6}", Edge::Number, resident_dashed),
         rule(r"\d{6} ?\d{7}", Edge::Number, resident_bare),
         rule(r"\d{4}[- ]?\d{4}[- ]?\d{4}[- ]?\d{1,7}", Edge::Number, card),
         rule(r"\d{4}[- ]?\d{6}[- ]?\d{4,5}", Edge::Number, card),
@@ -283,32 +239,18 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             |_| Some(Kind::Phone),
         ),
         rule(r"\d{2,6}(?:-\d{1,8}){1,4}", Edge::Number, account_dashed),
-        rule(
-            r"(?i:계좌|입금|출금|통장|account)[^\d\n]{0,16}(?P<n>\d[\d ]{8,16}\d)",
-            Edge::Number,
-            account_named,
-        ),
-        rule(
-            r"[MSRGDmsrgd](?:\d{8}|\d{3}[A-Za-z]\d{4})",
-            Edge::Number,
-            |_| Some(Kind::Passport),
-        ),
+        rule(r"(?i:계좌|입금|출금|통장|account)[^\d\n]{0,16}(?P<n>\d[\d ]{8,16}\d)", Edge::Number, account_named),
+        rule(r"[MSRGDmsrgd](?:\d{8}|\d{3}[A-Za-z]\d{4})", Edge::Number, |_| Some(Kind::Passport)),
     ]
 });
 
-#[expect(
-    clippy::expect_used,
-    reason = "the patterns are constants and a test compiles them all"
-)]
+#[expect(clippy::expect_used, reason = "the patterns are constants and a test compiles them all")]
 fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern")
 }
 
 fn digits(written: &str) -> Vec<u32> {
-    written
-        .chars()
-        .filter_map(|letter| letter.to_digit(10))
-        .collect()
+    written.chars().filter_map(|letter| letter.to_digit(10)).collect()
 }
 
 fn resident_dashed(written: &str) -> Option<Kind> {
@@ -335,9 +277,7 @@ fn resident_bare(written: &str) -> Option<Kind> {
 
 fn card(written: &str) -> Option<Kind> {
     let digits = digits(written);
-    if !(14..=19).contains(&digits.len())
-        || !digits.first().is_some_and(|first| (2..=9).contains(first))
-    {
+    if !(14..=19).contains(&digits.len()) || !digits.first().is_some_and(|first| (2..=9).contains(first)) {
         return None;
     }
     let sum: u32 = digits
@@ -363,9 +303,7 @@ fn account_dashed(written: &str) -> Option<Kind> {
 }
 
 fn account_named(written: &str) -> Option<Kind> {
-    (10..=16)
-        .contains(&digits(written).len())
-        .then_some(Kind::Account)
+    (10..=16).contains(&digits(written).len()).then_some(Kind::Account)
 }
 
 fn begins_with_date(groups: &[&str]) -> bool {
@@ -388,11 +326,7 @@ fn is_business_number(groups: &[&str]) -> bool {
     };
     let digits = digits(&groups.concat());
     let weights = [1, 3, 7, 1, 3, 7, 1, 3, 5];
-    let sum: u32 = digits
-        .iter()
-        .zip(weights)
-        .map(|(digit, weight)| digit * weight)
-        .sum();
+    let sum: u32 = digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum();
     let carry = digits.get(8).map_or(0, |digit| digit * 5 / 10);
     digits.last() == Some(&((10 - (sum + carry) % 10) % 10))
 }
@@ -460,10 +394,7 @@ mod tests {
         let text = "앞 ９９１３３２－１２３４５６７ 뒤 a@b.kr";
         let found = find(text);
         assert_eq!(found.len(), 2);
-        assert_eq!(
-            &text[found[0].start..found[0].end],
-            "９９１３３２－１２３４５６７"
-        );
+        assert_eq!(&text[found[0].start..found[0].end], "９９１３３２－１２３４５６７");
         assert_eq!(&text[found[1].start..found[1].end], "a@b.kr");
     }
 

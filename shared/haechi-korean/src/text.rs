@@ -40,9 +40,7 @@ pub fn is_invisible(letter: char) -> bool {
 /// Removes invisible and bidirectional controls, and control codes other than line ends and tabs.
 pub fn strip_invisible(text: &str) -> String {
     text.chars()
-        .filter(|&letter| {
-            !is_invisible(letter) && (!letter.is_control() || matches!(letter, '\n' | '\r' | '\t'))
-        })
+        .filter(|&letter| !is_invisible(letter) && (!letter.is_control() || matches!(letter, '\n' | '\r' | '\t')))
         .collect()
 }
 
@@ -106,8 +104,7 @@ pub fn edit_distance(left: &[char], right: &[char], max: usize) -> Option<usize>
         let mut current = Vec::with_capacity(right.len() + 1);
         current.push(row + 1);
         for (column, &to) in right.iter().enumerate() {
-            let cell =
-                |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX / 2);
+            let cell = |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX / 2);
             let mut best = (cell(&above, column) + usize::from(from != to))
                 .min(cell(&above, column + 1) + 1)
                 .min(cell(&current, column) + 1);
