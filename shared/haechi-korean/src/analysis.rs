@@ -132,7 +132,7 @@ fn letters(text: &str) -> Vec<Letter> {
     let mut letters = Vec::with_capacity(text.len() / 2);
     let mut push = |letter: char, start: usize, end: usize| {
         if !crate::text::is_invisible(letter) {
-            letters.push(Letter { letter: narrow(letter), start, end });
+            letters.push(Letter { letter: crate::text::narrow(letter), start, end });
         }
     };
     if is_nfc_quick(text.chars()) == IsNormalized::Yes {
@@ -147,15 +147,6 @@ fn letters(text: &str) -> Vec<Letter> {
         });
     }
     letters
-}
-
-/// Full-width letters and digits are the same words as their narrow forms.
-fn narrow(letter: char) -> char {
-    match letter {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(letter) - 0xFEE0).unwrap_or(letter),
-        '\u{3000}' => ' ',
-        _ => letter,
-    }
 }
 
 #[cfg(test)]

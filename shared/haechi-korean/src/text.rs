@@ -9,6 +9,22 @@ pub fn nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
+/// Returns the text composed, with narrow letters and digits and without invisible characters.
+///
+/// It stops short of NFKC, which would turn ① into 1 and the middle dot ㆍ into a vowel.
+pub fn plain(text: &str) -> String {
+    text.nfc().filter(|&letter| !is_invisible(letter)).map(narrow).collect()
+}
+
+/// Full-width letters, digits and signs are the same as their narrow forms.
+pub fn narrow(letter: char) -> char {
+    match letter {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(letter) - 0xFEE0).unwrap_or(letter),
+        '\u{3000}' => ' ',
+        _ => letter,
+    }
+}
+
 /// Tells whether a character shows nothing and only steers layout or hides text.
 ///
 /// Zero-width characters split a word for a matcher while a reader sees none of it, and
