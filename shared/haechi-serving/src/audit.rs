@@ -119,7 +119,7 @@ impl Audit {
             Err(error) if settings.required => {
                 return Err(Problem::new(
                     Code::Unavailable,
-                    format!("감사 기록 파일을 열 수 없습니다: {} ({})", path.display(), error.kind()),
+                    format!("감사 기록 파일을 열 수 없습니다: {} ({})", path.display(), crate::io_reason(&error)),
                 )
                 .with_hint("쓸 수 있는 경로를 audit.file에 적거나 audit.required를 끄십시오"));
             }

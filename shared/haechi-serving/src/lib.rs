@@ -26,5 +26,5 @@ pub use service::{
     Identity, NoResources, Prompt, PromptArgument, Reply, ResourceEntry, ResourcePage, ResourceTemplate, ResourceText,
     Resources, Service, Tool,
 };
-pub use start::{Common, Failure, ServeArgs, Started, answer, exit, start};
+pub use start::{Common, Failure, ServeArgs, Started, answer, exit, io_reason, start};
 pub use tokio_util::sync::CancellationToken;

@@ -11,6 +11,7 @@ use haechi_contract::{Code, Problem};
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, ValueDeserializer};
 
+use crate::io_reason;
 use crate::service::nearest;
 
 /// The name of the settings file that is searched for.
@@ -55,7 +56,7 @@ impl SettingsFile {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Problem::new(
                 Code::InvalidSettings,
-                format!("설정 파일을 읽을 수 없습니다: {} ({})", path.display(), reason(&error)),
+                format!("설정 파일을 읽을 수 없습니다: {} ({})", path.display(), io_reason(&error)),
             )
             .with_hint("--config에 적은 경로와 파일의 권한, UTF-8 인코딩을 확인하십시오")
         })?;
@@ -246,16 +247,6 @@ pub(crate) fn state_folder() -> Option<PathBuf> {
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn reason(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "파일이 없습니다",
-        std::io::ErrorKind::PermissionDenied => "권한이 없습니다",
-        std::io::ErrorKind::InvalidData => "UTF-8이 아닙니다",
-        std::io::ErrorKind::IsADirectory => "폴더입니다",
-        _ => "읽기 오류",
-    }
 }
 
 #[cfg(test)]

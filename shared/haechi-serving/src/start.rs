@@ -91,9 +91,25 @@ pub fn answer(text: &str) -> Result<(), Failure> {
         .and_then(|()| if text.ends_with('\n') { Ok(()) } else { stdout.write_all(b"\n") });
     match written.and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Problem::new(Code::Unavailable, format!("표준 출력에 쓸 수 없습니다 ({})", error.kind())).into())
+            Err(Problem::new(Code::Unavailable, format!("표준 출력에 쓸 수 없습니다: {}", io_reason(&error))).into())
         }
         _ => Ok(()),
+    }
+}
+
+/// Why the operating system refused, in words for people that hold no path and no data.
+pub fn io_reason(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "파일이나 폴더가 없습니다",
+        ErrorKind::PermissionDenied => "권한이 없습니다",
+        ErrorKind::ReadOnlyFilesystem => "읽기 전용 디스크입니다",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "디스크 공간이 모자랍니다",
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => "폴더가 있어야 할 자리에 파일이 있습니다",
+        ErrorKind::IsADirectory => "파일이 있어야 할 자리에 폴더가 있습니다",
+        ErrorKind::InvalidData => "UTF-8이 아니거나 내용이 깨졌습니다",
+        ErrorKind::AddrInUse => "다른 프로그램이 이미 쓰고 있습니다",
+        _ => "운영체제가 거절했습니다",
     }
 }
 

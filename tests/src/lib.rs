@@ -1,1 +1,0 @@
-//! (the crate's contents follow)
