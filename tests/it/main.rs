@@ -1,8 +1,12 @@
 //! Tests of what no single package can show.
 //!
 //! - `serving`: what every server does between `main()` and a tool, on the small fixture server.
+//! - `clients`: official MCP clients, the inspector and the conformance suite against it and the four servers.
+//! - `demo`: the main job from the fixtures to the report.
 //! - `architecture`: the rules of `docs/ARCHITECTURE.md` that the compiler does not hold.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod architecture;
+mod clients;
+mod demo;
 mod serving;

@@ -230,10 +230,6 @@ fn tool_definitions_are_portable_and_stable() {
             "type": "string"
           }
         },
-        "required": [
-          "text",
-          "principal"
-        ],
         "type": "object"
       },
       "title": "되풀이"
