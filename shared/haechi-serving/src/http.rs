@@ -59,10 +59,14 @@ pub(crate) async fn serve(
     let bound = listener.local_addr().unwrap_or(address);
     let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     hosts.extend(settings.allowed_hosts.iter().cloned());
+    // A page that this very server gave to a browser is no stranger; one from another port is.
+    let mut origins: Vec<String> =
+        ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", bound.port())).to_vec();
+    origins.extend(settings.allowed_origins.iter().cloned());
     let config = StreamableHttpServerConfig::default()
         .with_cancellation_token(stop.child_token())
         .with_allowed_hosts(hosts)
-        .with_allowed_origins(settings.allowed_origins.iter().cloned())
+        .with_allowed_origins(origins)
         .enforce_origin_validation()
         .with_legacy_session_mode(false)
         .with_json_response(true)

@@ -121,7 +121,10 @@ impl ToolDraft {
         A: Future<Output = Result<Reply<O>, Problem>> + Send + 'static,
     {
         let input = schema::of::<I>(Contract::Deserialize);
-        let output = schema::of::<O>(Contract::Serialize);
+        let mut output = schema::of::<O>(Contract::Serialize);
+        // A refusal carries its problem as structured content, and a client may hold every answer,
+        // refused or not, against this schema; so nothing is required at the root.
+        output.remove("required");
         let names: Vec<String> = input
             .get("properties")
             .and_then(Value::as_object)
