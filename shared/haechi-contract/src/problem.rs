@@ -190,4 +190,13 @@ mod tests {
             assert_eq!(back, *code);
         }
     }
+
+    #[test]
+    fn the_reference_lists_every_code_with_its_exit() {
+        let reference = include_str!("../../../docs/errors.md");
+        for (code, explanation) in Code::ALL {
+            let row = format!("| `{code}` | {explanation} | {} |", code.exit());
+            assert!(reference.contains(&row), "docs/errors.md lacks the row: {row}");
+        }
+    }
 }
