@@ -23,23 +23,16 @@ pub struct Decoded {
 
 /// Decodes the bytes of a text file.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, DocumentError> {
-    let (encoding, mark_bytes) = Encoding::for_bom(bytes)
-        .or_else(|| guess_utf16(bytes).map(|encoding| (encoding, 0)))
-        .unwrap_or((UTF_8, 0));
+    let (encoding, mark_bytes) =
+        Encoding::for_bom(bytes).or_else(|| guess_utf16(bytes).map(|encoding| (encoding, 0))).unwrap_or((UTF_8, 0));
     let bytes = bytes.get(mark_bytes..).unwrap_or_default();
-    let encoding = if encoding == UTF_8 && std::str::from_utf8(bytes).is_err() {
-        EUC_KR
-    } else {
-        encoding
-    };
+    let encoding = if encoding == UTF_8 && std::str::from_utf8(bytes).is_err() { EUC_KR } else { encoding };
     let (text, damaged) = encoding.decode_without_bom_handling(bytes);
     if damaged {
         let replaced = text.chars().filter(|&letter| letter == '\u{FFFD}').count();
         let characters = text.chars().count();
         if characters < replaced.saturating_mul(CHARACTERS_PER_REPLACEMENT_MIN) {
-            return Err(DocumentError::Damaged {
-                detail: "the bytes are text in no known encoding",
-            });
+            return Err(DocumentError::Damaged { detail: "the bytes are text in no known encoding" });
         }
     }
     Ok(Decoded {
@@ -62,9 +55,7 @@ pub fn clean(text: &str) -> String {
             cleaned.push(letter);
         }
     };
-    let unified = LineEnds {
-        letters: text.chars().peekable(),
-    };
+    let unified = LineEnds { letters: text.chars().peekable() };
     if is_nfc_quick(text.chars()) == IsNormalized::Yes {
         unified.for_each(&mut push);
     } else {
@@ -96,20 +87,11 @@ impl Iterator for LineEnds<'_> {
 
 /// Tells UTF-16 without a mark by its zero bytes: ASCII spaces and line ends have one each.
 fn guess_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
-    let probe = bytes
-        .get(..PROBE_BYTES.min(bytes.len()))
-        .unwrap_or_default();
+    let probe = bytes.get(..PROBE_BYTES.min(bytes.len())).unwrap_or_default();
     if probe.len() < 4 || !bytes.len().is_multiple_of(2) {
         return None;
     }
-    let zeros = |offset: usize| {
-        probe
-            .iter()
-            .skip(offset)
-            .step_by(2)
-            .filter(|&&byte| byte == 0)
-            .count()
-    };
+    let zeros = |offset: usize| probe.iter().skip(offset).step_by(2).filter(|&&byte| byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let pairs = probe.len() / 2;
     // A binary file has zeros on both sides; text has them on one.
@@ -135,15 +117,7 @@ mod tests {
     }
 
     fn utf16(text: &str, little: bool) -> Vec<u8> {
-        text.encode_utf16()
-            .flat_map(|unit| {
-                if little {
-                    unit.to_le_bytes()
-                } else {
-                    unit.to_be_bytes()
-                }
-            })
-            .collect()
+        text.encode_utf16().flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
     }
 
     #[test]
@@ -153,16 +127,8 @@ mod tests {
         let (cp949, _, _) = EUC_KR.encode("여신 똠방각하");
         check(&cp949, "여신 똠방각하", "CP949");
         check(&utf16("\u{FEFF}은행 법", true), "은행 법", "UTF-16LE");
-        check(
-            &utf16("은행 법 제1조\n목적", true),
-            "은행 법 제1조\n목적",
-            "UTF-16LE",
-        );
-        check(
-            &utf16("은행 법 제1조\n목적", false),
-            "은행 법 제1조\n목적",
-            "UTF-16BE",
-        );
+        check(&utf16("은행 법 제1조\n목적", true), "은행 법 제1조\n목적", "UTF-16LE");
+        check(&utf16("은행 법 제1조\n목적", false), "은행 법 제1조\n목적", "UTF-16BE");
         let decomposed: String = "은행법".nfd().collect();
         check(decomposed.as_bytes(), "은행법", "UTF-8");
         check("은\u{200B}행\u{202E}법\u{7}".as_bytes(), "은행법", "UTF-8");
@@ -170,9 +136,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_text() {
-        let noise: Vec<u8> = (0..2000_u32)
-            .map(|index| (index.wrapping_mul(7919) >> 3) as u8 | 0x80)
-            .collect();
+        let noise: Vec<u8> = (0..2000_u32).map(|index| (index.wrapping_mul(7919) >> 3) as u8 | 0x80).collect();
         assert!(matches!(decode(&noise), Err(DocumentError::Damaged { .. })));
     }
 

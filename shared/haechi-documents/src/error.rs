@@ -13,9 +13,5 @@ pub enum DocumentError {
     #[error("document has no text")]
     NoText,
     #[error("document has {found} {what}, the limit is {max}")]
-    TooLarge {
-        what: &'static str,
-        found: usize,
-        max: usize,
-    },
+    TooLarge { what: &'static str, found: usize, max: usize },
 }

@@ -72,10 +72,7 @@ fn take_line(front_matter: &mut FrontMatter, line: &str) {
     if trimmed.is_empty() || trimmed.starts_with('#') {
         return;
     }
-    if let Some(item) = trimmed
-        .strip_prefix("- ")
-        .or((trimmed == "-").then_some(""))
-    {
+    if let Some(item) = trimmed.strip_prefix("- ").or((trimmed == "-").then_some("")) {
         if let Some((_, value)) = front_matter.entries.last_mut() {
             let item = unquote(item);
             match value {
@@ -91,16 +88,12 @@ fn take_line(front_matter: &mut FrontMatter, line: &str) {
         return;
     }
     if let Some((key, value)) = trimmed.split_once(':') {
-        front_matter
-            .entries
-            .push((unquote(key), parse_value(value.trim())));
+        front_matter.entries.push((unquote(key), parse_value(value.trim())));
     }
 }
 
 fn parse_value(value: &str) -> Value {
-    let inline = value
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'));
+    let inline = value.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     match inline {
         Some(inner) if inner.trim().is_empty() => Value::Many(Vec::new()),
         Some(inner) => Value::Many(inner.split(',').map(unquote).collect()),
@@ -110,16 +103,10 @@ fn parse_value(value: &str) -> Value {
 
 fn unquote(value: &str) -> String {
     let value = value.trim();
-    if let Some(inner) = value
-        .strip_prefix('\'')
-        .and_then(|inner| inner.strip_suffix('\''))
-    {
+    if let Some(inner) = value.strip_prefix('\'').and_then(|inner| inner.strip_suffix('\'')) {
         return inner.replace("''", "'");
     }
-    if let Some(inner) = value
-        .strip_prefix('"')
-        .and_then(|inner| inner.strip_suffix('"'))
-    {
+    if let Some(inner) = value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
         return inner.replace("\\\"", "\"").replace("\\\\", "\\");
     }
     // A comment after a plain value starts with a space, so `#` in a value stays.

@@ -14,6 +14,7 @@ pub mod error;
 pub mod front_matter;
 mod lines;
 mod markdown;
+pub mod pdf;
 pub mod text;
 
 pub use block::{Block, BlockKind, Table};
@@ -34,11 +35,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes_max: 64 << 20,
-            blocks_max: 1_000_000,
-            unpacked_bytes_max: 256 << 20,
-        }
+        Self { bytes_max: 64 << 20, blocks_max: 1_000_000, unpacked_bytes_max: 256 << 20 }
     }
 }
 
@@ -86,28 +83,17 @@ pub struct Document {
 /// Reads a document; the name only says which reader it is for.
 pub fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Document, DocumentError> {
     let format = Format::of_name(name).ok_or_else(|| DocumentError::Unsupported {
-        extension: name
-            .rsplit_once('.')
-            .map(|(_, extension)| extension.to_ascii_lowercase())
-            .unwrap_or_default(),
+        extension: name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default(),
     })?;
     if limits.bytes_max < bytes.len() {
-        return Err(DocumentError::TooLarge {
-            what: "bytes",
-            found: bytes.len(),
-            max: limits.bytes_max,
-        });
+        return Err(DocumentError::TooLarge { what: "bytes", found: bytes.len(), max: limits.bytes_max });
     }
     let document = match format {
         Format::Markdown => markdown::read(bytes)?,
         Format::Text => text::read(bytes)?,
     };
     if limits.blocks_max < document.blocks.len() {
-        return Err(DocumentError::TooLarge {
-            what: "blocks",
-            found: document.blocks.len(),
-            max: limits.blocks_max,
-        });
+        return Err(DocumentError::TooLarge { what: "blocks", found: document.blocks.len(), max: limits.blocks_max });
     }
     if document.blocks.iter().all(Block::is_blank) {
         return Err(DocumentError::NoText);

@@ -27,28 +27,22 @@ pub(crate) fn item_depth(line: &str) -> Option<u8> {
     match first {
         '\u{2460}'..='\u{2473}' | '\u{3251}'..='\u{325F}' | '\u{32B1}'..='\u{32BF}' => Some(0),
         '0'..='9' => {
-            let digits = trimmed.len()
-                - trimmed
-                    .trim_start_matches(|letter: char| letter.is_ascii_digit())
-                    .len();
+            let digits = trimmed.len() - trimmed.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
             (digits <= 3 && closes_marker(trimmed.get(digits..)?)).then_some(1)
         }
-        '가' | '나' | '다' | '라' | '마' | '바' | '사' | '아' | '자' | '차' | '카' | '타'
-        | '파' | '하' => closes_marker(rest).then_some(2),
+        '가' | '나' | '다' | '라' | '마' | '바' | '사' | '아' | '자' | '차' | '카' | '타' | '파' | '하' => {
+            closes_marker(rest).then_some(2)
+        }
         '(' => {
             let (inner, after) = rest.split_once(')')?;
             let numbered = !inner.is_empty()
                 && inner.chars().count() <= 3
-                && inner
-                    .chars()
-                    .all(|letter| letter.is_ascii_digit() || is_item_syllable(letter));
+                && inner.chars().all(|letter| letter.is_ascii_digit() || is_item_syllable(letter));
             (numbered && after.starts_with(' ')).then_some(3)
         }
         '□' | '■' | '◆' | '◇' | '▣' | '❑' => Some(0),
         '○' | '●' | 'ㅇ' | '◦' | '◎' | '▶' | '▷' => rest.starts_with(' ').then_some(1),
-        '-' | '–' | '*' | '•' | '·' | '▪' | '▫' | '∙' => {
-            rest.starts_with(' ').then_some(2)
-        }
+        '-' | '–' | '*' | '•' | '·' | '▪' | '▫' | '∙' => rest.starts_with(' ').then_some(2),
         _ => None,
     }
 }
@@ -70,28 +64,18 @@ pub(crate) fn division(line: &str) -> Option<HeadingStart> {
     let trimmed = line.trim_start();
     let indent = line.len() - trimmed.len();
     let whole = |level| {
-        (trimmed.chars().count() <= HEADING_CHARACTERS_MAX).then_some(HeadingStart {
-            level,
-            bytes: line.trim_end().len(),
-        })
+        (trimmed.chars().count() <= HEADING_CHARACTERS_MAX)
+            .then_some(HeadingStart { level, bytes: line.trim_end().len() })
     };
-    let compact: String = trimmed
-        .chars()
-        .filter(|letter| !letter.is_whitespace())
-        .take(6)
-        .collect();
+    let compact: String = trimmed.chars().filter(|letter| !letter.is_whitespace()).take(6).collect();
     if compact == "부칙" || compact.starts_with("부칙<") || compact.starts_with("부칙(") {
         return whole(2);
     }
-    if trimmed.starts_with("[별표") || trimmed.starts_with("[별지") || trimmed.starts_with("<별표")
-    {
+    if trimmed.starts_with("[별표") || trimmed.starts_with("[별지") || trimmed.starts_with("<별표") {
         return whole(2);
     }
     let rest = trimmed.strip_prefix('제')?.trim_start();
-    let digits = rest.len()
-        - rest
-            .trim_start_matches(|letter: char| letter.is_ascii_digit())
-            .len();
+    let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
     if digits == 0 || 5 < digits {
         return None;
     }
@@ -143,44 +127,23 @@ fn article(line: &str, indent: usize, rest: &str) -> Option<HeadingStart> {
 /// Recognises outline numbers: `Ⅱ. 심사`, `3.2 담보평가`, `1.2.3 예외`.
 pub(crate) fn outline(line: &str) -> Option<HeadingStart> {
     let trimmed = line.trim();
-    if trimmed.chars().count() > 60
-        || trimmed.ends_with(['.', ',', ';', ':'])
-        || trimmed.ends_with("다")
-    {
+    if trimmed.chars().count() > 60 || trimmed.ends_with(['.', ',', ';', ':']) || trimmed.ends_with("다") {
         return None;
     }
-    let heading = |level| {
-        Some(HeadingStart {
-            level,
-            bytes: line.trim_end().len(),
-        })
-    };
+    let heading = |level| Some(HeadingStart { level, bytes: line.trim_end().len() });
     let first = trimmed.chars().next()?;
     if ('\u{2160}'..='\u{216B}').contains(&first) {
         let rest = trimmed.trim_start_matches(|letter| ('\u{2160}'..='\u{216B}').contains(&letter));
-        return if rest.starts_with('.') || rest.starts_with(' ') {
-            heading(1)
-        } else {
-            None
-        };
+        return if rest.starts_with('.') || rest.starts_with(' ') { heading(1) } else { None };
     }
-    let number_bytes = trimmed.len()
-        - trimmed
-            .trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.')
-            .len();
+    let number_bytes =
+        trimmed.len() - trimmed.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.').len();
     let number = trimmed.get(..number_bytes)?.trim_end_matches('.');
     let parts = number.split('.').count();
     let title = trimmed.get(number_bytes..)?;
-    let numbered = number
-        .split('.')
-        .all(|part| !part.is_empty() && part.len() <= 2);
-    let titled = title.strip_prefix(' ').is_some_and(|title| {
-        title
-            .trim_start()
-            .chars()
-            .next()
-            .is_some_and(char::is_alphabetic)
-    });
+    let numbered = number.split('.').all(|part| !part.is_empty() && part.len() <= 2);
+    let titled =
+        title.strip_prefix(' ').is_some_and(|title| title.trim_start().chars().next().is_some_and(char::is_alphabetic));
     if (2..=5).contains(&parts) && numbered && titled {
         return heading(u8::try_from(parts).unwrap_or(5));
     }
@@ -214,12 +177,7 @@ pub(crate) fn group(lines: &[Line], kind: &BlockKind, blocks: &mut Vec<Block>) {
             (Some(depth), BlockKind::Paragraph) => BlockKind::ListItem { depth },
             (_, kind) => kind.clone(),
         };
-        blocks.push(Block {
-            kind,
-            text: text.to_owned(),
-            span: line.span.clone(),
-            page: None,
-        });
+        blocks.push(Block { kind, text: text.to_owned(), span: line.span.clone(), page: None });
         open = true;
     }
 }
@@ -248,16 +206,12 @@ mod tests {
     #[test]
     fn finds_divisions_and_where_their_titles_end() {
         let check = |line: &str, expected: Option<(u8, &str)>| {
-            let found = division(line)
-                .map(|heading| (heading.level, line.get(..heading.bytes).unwrap().trim()));
+            let found = division(line).map(|heading| (heading.level, line.get(..heading.bytes).unwrap().trim()));
             assert_eq!(found, expected, "{line:?}");
         };
         check("제1장 총칙", Some((2, "제1장 총칙")));
         check("제1조(목적) 이 규정은", Some((5, "제1조(목적)")));
-        check(
-            "제 12 조의2 (용어(정의)의 뜻) ①",
-            Some((5, "제 12 조의2 (용어(정의)의 뜻)")),
-        );
+        check("제 12 조의2 (용어(정의)의 뜻) ①", Some((5, "제 12 조의2 (용어(정의)의 뜻)")));
         check("제7조 삭제 <2020.1.1>", Some((5, "제7조")));
         check("제3조에 따라 심사한다.", None);
         check("제3조제1항의 경우", None);
@@ -272,11 +226,7 @@ mod tests {
     #[test]
     fn finds_outline_numbers() {
         let check = |line: &str, level: Option<u8>| {
-            assert_eq!(
-                outline(line).map(|heading| heading.level),
-                level,
-                "{line:?}"
-            );
+            assert_eq!(outline(line).map(|heading| heading.level), level, "{line:?}");
         };
         check("3.2 담보평가", Some(2));
         check("1.2.3. 예외 승인", Some(3));

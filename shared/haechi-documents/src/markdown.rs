@@ -29,10 +29,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Document, DocumentError> {
 
 fn blocks(text: &str, from: usize) -> Vec<Block> {
     let body = text.get(from..).unwrap_or_default();
-    let mut reader = Reader {
-        from,
-        ..Reader::default()
-    };
+    let mut reader = Reader { from, ..Reader::default() };
     let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES;
     for (event, span) in Parser::new_ext(body, options).into_offset_iter() {
         reader.event(event, span);
@@ -48,6 +45,10 @@ struct Reader {
     lines: Vec<Line>,
     line_open: bool,
     list_depth: u8,
+    /// The next number of each open list, where it counts.
+    numbers: Vec<Option<u64>>,
+    /// The number that the item at hand begins with, until its first text comes.
+    number: Option<u64>,
     indented_code: bool,
     table: Option<Table>,
     row: Vec<String>,
@@ -77,9 +78,16 @@ impl Reader {
 
     fn start(&mut self, tag: &Tag<'_>) {
         match tag {
-            Tag::List(_) => {
+            Tag::List(first) => {
+                self.numbers.push(*first);
                 self.flush(&self.leaf());
                 self.list_depth = self.list_depth.saturating_add(1);
+            }
+            Tag::Item => {
+                self.number = self.numbers.last().copied().flatten();
+                if let Some(Some(next)) = self.numbers.last_mut() {
+                    *next += 1;
+                }
             }
             Tag::CodeBlock(CodeBlockKind::Indented) => self.indented_code = true,
             Tag::Table(_) => self.table = Some(Table::default()),
@@ -91,9 +99,7 @@ impl Reader {
 
     fn end(&mut self, tag: TagEnd, span: Range<usize>) {
         match tag {
-            TagEnd::Heading(level) => self.flush_whole(BlockKind::Heading {
-                level: level_number(level),
-            }),
+            TagEnd::Heading(level) => self.flush_whole(BlockKind::Heading { level: level_number(level) }),
             TagEnd::Paragraph | TagEnd::HtmlBlock | TagEnd::FootnoteDefinition => {
                 self.flush(&self.leaf());
             }
@@ -102,14 +108,12 @@ impl Reader {
                 self.indented_code = false;
             }
             TagEnd::Item => self.flush(&self.leaf()),
-            TagEnd::List(_) => self.list_depth = self.list_depth.saturating_sub(1),
+            TagEnd::List(_) => {
+                self.numbers.pop();
+                self.list_depth = self.list_depth.saturating_sub(1);
+            }
             TagEnd::TableCell => {
-                let cell = self
-                    .lines
-                    .drain(..)
-                    .map(|line| line.text.trim().to_owned())
-                    .collect::<Vec<_>>()
-                    .join(" ");
+                let cell = self.lines.drain(..).map(|line| line.text.trim().to_owned()).collect::<Vec<_>>().join(" ");
                 self.row.push(cell);
             }
             TagEnd::TableHead | TagEnd::TableRow => {
@@ -121,12 +125,7 @@ impl Reader {
             }
             TagEnd::Table => {
                 if let Some(table) = self.table.take() {
-                    self.blocks.push(Block {
-                        text: table.to_lines(),
-                        kind: BlockKind::Table(table),
-                        span,
-                        page: None,
-                    });
+                    self.blocks.push(Block { text: table.to_lines(), kind: BlockKind::Table(table), span, page: None });
                 }
             }
             _ => return,
@@ -147,11 +146,7 @@ impl Reader {
         let exact = piece.len() == span.len();
         let mut at = span.start;
         for part in piece.split_inclusive('\n') {
-            let part_span = if exact {
-                at..at + part.len()
-            } else {
-                span.clone()
-            };
+            let part_span = if exact { at..at + part.len() } else { span.clone() };
             at += part.len();
             let content = part.trim_end_matches('\n');
             match self.lines.last_mut().filter(|_| self.line_open) {
@@ -159,10 +154,14 @@ impl Reader {
                     line.text.push_str(content);
                     line.span.end = part_span.end;
                 }
-                None => self.lines.push(Line {
-                    text: content.to_owned(),
-                    span: part_span,
-                }),
+                None => {
+                    // The number belongs to what a reader sees and quotes: `2. 담보가치 평가`.
+                    let text = match self.number.take() {
+                        Some(number) => format!("{number}. {content}"),
+                        None => content.to_owned(),
+                    };
+                    self.lines.push(Line { text, span: part_span });
+                }
             }
             self.line_open = !part.ends_with('\n');
         }
@@ -191,17 +190,8 @@ impl Reader {
             return;
         };
         let span = first.span.start..last.span.end;
-        let text = paragraph
-            .iter()
-            .map(|line| line.text.trim())
-            .collect::<Vec<_>>()
-            .join(" ");
-        self.blocks.push(Block {
-            kind,
-            text,
-            span,
-            page: None,
-        });
+        let text = paragraph.iter().map(|line| line.text.trim()).collect::<Vec<_>>().join(" ");
+        self.blocks.push(Block { kind, text, span, page: None });
     }
 }
 
@@ -223,9 +213,7 @@ fn strip_tags(html: &str) -> String {
     while let Some((before, tag)) = rest.split_once('<') {
         shown.push_str(before);
         // `<개정 2010.5.17>` is text of the law; tags begin with an ASCII letter or a mark.
-        let is_tag = tag.starts_with(|letter: char| {
-            letter.is_ascii_alphabetic() || matches!(letter, '/' | '!' | '?')
-        });
+        let is_tag = tag.starts_with(|letter: char| letter.is_ascii_alphabetic() || matches!(letter, '/' | '!' | '?'));
         match tag.split_once('>').filter(|_| is_tag) {
             Some((_, after)) => rest = after,
             None => {
@@ -246,14 +234,10 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[(BlockKind, &str)]) {
-        let found: Vec<(BlockKind, String)> = blocks(text, 0)
-            .into_iter()
-            .map(|block| (block.kind, block.text))
-            .collect();
-        let expected: Vec<(BlockKind, String)> = expected
-            .iter()
-            .map(|(kind, text)| (kind.clone(), (*text).to_owned()))
-            .collect();
+        let found: Vec<(BlockKind, String)> =
+            blocks(text, 0).into_iter().map(|block| (block.kind, block.text)).collect();
+        let expected: Vec<(BlockKind, String)> =
+            expected.iter().map(|(kind, text)| (kind.clone(), (*text).to_owned())).collect();
         assert_eq!(found, expected);
     }
 
@@ -273,32 +257,20 @@ mod tests {
                 (item(2), "가. 예금을 받아"),
             ],
         );
-        check(
-            "본문\n\n    가\\. 예금\n",
-            &[(BlockKind::Paragraph, "본문"), (item(2), "가. 예금")],
-        );
+        check("본문\n\n    가\\. 예금\n", &[(BlockKind::Paragraph, "본문"), (item(2), "가. 예금")]);
     }
 
     #[test]
     fn reads_lists_and_tables() {
         check(
             "- 가계\n  - 주택\n- 기업\n\n1. 첫째\n\n   이어서\n",
-            &[
-                (item(0), "가계"),
-                (item(1), "주택"),
-                (item(0), "기업"),
-                (item(0), "첫째"),
-                (item(0), "이어서"),
-            ],
+            &[(item(0), "가계"), (item(1), "주택"), (item(0), "기업"), (item(0), "1. 첫째"), (item(0), "이어서")],
         );
         check(
             "| 구분 | 비율 |\n|---|---|\n| 토지<br>건물 | **70%** |\n",
             &[(
                 BlockKind::Table(Table {
-                    rows: vec![
-                        vec!["구분".into(), "비율".into()],
-                        vec!["토지 건물".into(), "70%".into()],
-                    ],
+                    rows: vec![vec!["구분".into(), "비율".into()], vec!["토지 건물".into(), "70%".into()]],
                     header_rows: 1,
                 }),
                 "구분 | 비율\n토지 건물 | 70%",

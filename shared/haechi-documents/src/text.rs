@@ -27,13 +27,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Document, DocumentError> {
 
 /// The title from the head, or from the first heading if nothing stands before it.
 pub(crate) fn title(front_matter: &FrontMatter, blocks: &[Block]) -> Option<String> {
-    if let Some(title) = front_matter.first(&["title", "제목", "문서명", "규정명", "name"])
-    {
+    if let Some(title) = front_matter.first(&["title", "제목", "문서명", "규정명", "name"]) {
         return Some(title.to_owned());
     }
-    let first = blocks
-        .iter()
-        .find(|block| !block.is_blank() && block.kind != BlockKind::PageBreak)?;
+    let first = blocks.iter().find(|block| !block.is_blank() && block.kind != BlockKind::PageBreak)?;
     match first.kind {
         BlockKind::Heading { level: 1 | 2 } => Some(first.text.clone()),
         _ => None,
@@ -42,17 +39,9 @@ pub(crate) fn title(front_matter: &FrontMatter, blocks: &[Block]) -> Option<Stri
 
 /// Reads the blocks of text from `from` on; spans count from the start of `text`.
 pub fn blocks(text: &str, from: usize) -> Vec<Block> {
-    let mut reader = Reader {
-        blocks: Vec::new(),
-        paragraph: Vec::new(),
-        page: text.contains('\u{0C}').then_some(1),
-    };
+    let mut reader = Reader { blocks: Vec::new(), paragraph: Vec::new(), page: text.contains('\u{0C}').then_some(1) };
     let mut at = from;
-    let mut remaining = text
-        .get(from..)
-        .unwrap_or_default()
-        .split_inclusive('\n')
-        .peekable();
+    let mut remaining = text.get(from..).unwrap_or_default().split_inclusive('\n').peekable();
     let mut blank_before = true;
     while let Some(raw) = remaining.next() {
         let start = at;
@@ -82,14 +71,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn line(
-        &mut self,
-        line: &str,
-        start: usize,
-        blank_before: bool,
-        blank_after: bool,
-        underline: Option<u8>,
-    ) {
+    fn line(&mut self, line: &str, start: usize, blank_before: bool, blank_after: bool, underline: Option<u8>) {
         if line.trim().is_empty() {
             self.end_paragraph();
             return;
@@ -97,43 +79,29 @@ impl Reader {
         let found = lines::division(line)
             .or_else(|| (blank_before || blank_after).then(|| lines::outline(line))?)
             .or_else(|| {
-                let first = self
-                    .blocks
-                    .iter()
-                    .all(|block| block.kind == BlockKind::PageBreak)
+                let first = self.blocks.iter().all(|block| block.kind == BlockKind::PageBreak)
                     && self.paragraph.is_empty()
                     && blank_after
                     && line.chars().count() <= TITLE_CHARACTERS_MAX
                     && !line.ends_with(['.', '다'])
                     && lines::item_depth(line).is_none();
                 let level = underline.or(first.then_some(1))?;
-                Some(HeadingStart {
-                    level,
-                    bytes: line.len(),
-                })
+                Some(HeadingStart { level, bytes: line.len() })
             });
         let Some(heading) = found else {
-            self.paragraph.push(Line {
-                text: line.to_owned(),
-                span: start..start + line.len(),
-            });
+            self.paragraph.push(Line { text: line.to_owned(), span: start..start + line.len() });
             return;
         };
         self.end_paragraph();
         let (title, rest) = line.split_at(heading.bytes.min(line.len()));
         self.blocks.push(Block {
-            kind: BlockKind::Heading {
-                level: heading.level,
-            },
+            kind: BlockKind::Heading { level: heading.level },
             text: title.trim().to_owned(),
             span: start..start + title.len(),
             page: self.page,
         });
         if !rest.trim().is_empty() {
-            self.paragraph.push(Line {
-                text: rest.to_owned(),
-                span: start + title.len()..start + line.len(),
-            });
+            self.paragraph.push(Line { text: rest.to_owned(), span: start + title.len()..start + line.len() });
         }
     }
 
@@ -152,12 +120,7 @@ impl Reader {
     fn page_break(&mut self, at: usize) {
         self.end_paragraph();
         self.page = self.page.map(|page| page + 1);
-        self.blocks.push(Block {
-            kind: BlockKind::PageBreak,
-            text: String::new(),
-            span: at..at + 1,
-            page: self.page,
-        });
+        self.blocks.push(Block { kind: BlockKind::PageBreak, text: String::new(), span: at..at + 1, page: self.page });
     }
 }
 
@@ -182,15 +145,7 @@ fn table(lines: &[Line]) -> Option<Block> {
         return None;
     }
     let table = Table {
-        rows: lines
-            .iter()
-            .map(|line| {
-                line.text
-                    .split('\t')
-                    .map(|cell| cell.trim().to_owned())
-                    .collect()
-            })
-            .collect(),
+        rows: lines.iter().map(|line| line.text.split('\t').map(|cell| cell.trim().to_owned()).collect()).collect(),
         header_rows: 1,
     };
     Some(Block {
@@ -221,10 +176,7 @@ mod tests {
                 (kind, block.text.as_str())
             })
             .collect();
-        let shown: Vec<(&str, &str)> = shown
-            .iter()
-            .map(|(kind, text)| (kind.as_str(), *text))
-            .collect();
+        let shown: Vec<(&str, &str)> = shown.iter().map(|(kind, text)| (kind.as_str(), *text)).collect();
         assert_eq!(shown, expected);
         for block in &found {
             assert!(text.get(block.span.clone()).is_some(), "{block:?}");
@@ -265,10 +217,7 @@ mod tests {
 
     #[test]
     fn counts_pages() {
-        let pages: Vec<Option<u32>> = blocks("가\n\u{0C}나\n", 0)
-            .iter()
-            .map(|block| block.page)
-            .collect();
+        let pages: Vec<Option<u32>> = blocks("가\n\u{0C}나\n", 0).iter().map(|block| block.page).collect();
         assert_eq!(pages, [Some(1), Some(2), Some(2)]);
     }
 }

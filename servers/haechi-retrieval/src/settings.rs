@@ -1,0 +1,47 @@
+//! The section `[retrieval]` of the settings.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::{cut::Size, error::RetrievalError};
+
+/// Settings as they are written; see `docs/retrieval.md`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The folder of the embedded store.
+    pub data: PathBuf,
+    /// The address of a Qdrant server; with it the folder is not used.
+    pub qdrant: Option<String>,
+    /// Folders and files that `serve` keeps indexed.
+    pub sources: Vec<PathBuf>,
+    /// The collection of the sources, and the one that a search looks into by default.
+    pub collection: String,
+    /// How long passages are meant to be, in characters.
+    pub passage_characters: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from(".haechi/retrieval"),
+            qdrant: None,
+            sources: Vec::new(),
+            collection: "documents".into(),
+            passage_characters: 800,
+        }
+    }
+}
+
+impl Settings {
+    /// The sizes of passages, checked.
+    pub fn size(&self) -> Result<Size, RetrievalError> {
+        if !(100..=8_000).contains(&self.passage_characters) {
+            return Err(RetrievalError::Settings {
+                detail: "passage_characters는 100부터 8000 사이로 적으십시오"
+            });
+        }
+        Ok(Size::of_target(self.passage_characters))
+    }
+}
