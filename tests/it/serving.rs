@@ -7,7 +7,7 @@ use std::process::Command;
 use haechi_testkit::{Era, Server, TestEnv};
 use serde_json::{Value, json};
 
-const SERVER: &str = env!("CARGO_BIN_EXE_haechi-fixture-server");
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_haechi-fixture-server");
 
 const BOTH_ERAS: [Era; 2] = [Era::Initialize, Era::Stateless];
 
@@ -262,11 +262,12 @@ fn resources_prompts_and_completions_are_served() {
 }
 
 /// A raw HTTP exchange, so that headers can be wrong on purpose.
-fn post(address: &str, headers: &[(&str, &str)], body: &str) -> String {
+pub(crate) fn exchange(address: &str, target: &str, headers: &[(&str, &str)], body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    let mut request = "POST /mcp HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
+    let mut request = format!(
+        "{target} HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
         Accept: application/json, text/event-stream\r\n"
-        .to_owned();
+    );
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -275,6 +276,10 @@ fn post(address: &str, headers: &[(&str, &str)], body: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+fn post(address: &str, headers: &[(&str, &str)], body: &str) -> String {
+    exchange(address, "POST /mcp", headers, body)
 }
 
 fn start_http(settings: &str) -> (Started, String) {
@@ -288,7 +293,7 @@ fn start_http(settings: &str) -> (Started, String) {
     (Started { server, env }, address)
 }
 
-fn stateless_call(text: &str) -> String {
+pub(crate) fn stateless_call(text: &str) -> String {
     json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": {
@@ -302,7 +307,7 @@ fn stateless_call(text: &str) -> String {
     .to_string()
 }
 
-const STATELESS_HEADERS: [(&str, &str); 3] =
+pub(crate) const STATELESS_HEADERS: [(&str, &str); 3] =
     [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", "echo")];
 
 #[test]

@@ -25,8 +25,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Roles;
 use crate::audit::{Audit, Event};
-use crate::service::{Outcome, Resources, Service};
+use crate::metrics::Metrics;
+use crate::service::{Outcome, Resources, Service, Tool};
 use crate::{Call, Limits, Principal};
 
 /// How long a client may keep a list: the lists of a process never change while it runs.
@@ -42,33 +44,38 @@ pub(crate) struct Handler {
 }
 
 struct Shared {
-    service: Service,
+    parts: Parts,
     limits: Arc<Limits>,
-    principal: Arc<Principal>,
     turns: Semaphore,
-    audit: Audit,
-    transport: &'static str,
+}
+
+/// What a handler is made of.
+pub(crate) struct Parts {
+    pub(crate) service: Service,
+    pub(crate) limits: Limits,
+    /// Who asks where the transport does not say: over stdio the user of the process.
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) roles: Roles,
+    pub(crate) audit: Audit,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) transport: &'static str,
 }
 
 impl Handler {
-    pub(crate) fn new(
-        service: Service,
-        limits: Limits,
-        principal: Principal,
-        audit: Audit,
-        transport: &'static str,
-    ) -> Self {
-        let turns = Semaphore::new(limits.calls_max.max(1));
-        Self {
-            shared: Arc::new(Shared {
-                service,
-                limits: Arc::new(limits),
-                principal: Arc::new(principal),
-                turns,
-                audit,
-                transport,
-            }),
-        }
+    pub(crate) fn new(parts: Parts) -> Self {
+        let turns = Semaphore::new(parts.limits.calls_max.max(1));
+        let limits = Arc::new(parts.limits.clone());
+        Self { shared: Arc::new(Shared { parts, limits, turns }) }
+    }
+
+    /// Who sent the request: whom the HTTP transport authenticated, or the user of the process.
+    fn principal(&self, context: &RequestContext<RoleServer>) -> Arc<Principal> {
+        context
+            .extensions
+            .get::<axum::http::request::Parts>()
+            .and_then(|request| request.extensions.get::<Arc<Principal>>())
+            .unwrap_or(&self.shared.parts.principal)
+            .clone()
     }
 
     async fn call(
@@ -77,14 +84,18 @@ impl Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
         let shared = &self.shared;
-        let Some(tool) = shared.service.tools.get(request.name.as_ref()) else {
-            return Err(unknown_tool(&shared.service, &request.name));
+        let parts = &shared.parts;
+        let principal = self.principal(&context);
+        let tool = parts.service.tools.get(request.name.as_ref());
+        let Some(tool) = tool.filter(|_| parts.roles.allow(&principal, &request.name)) else {
+            return Err(self.unknown_tool(&principal, &request.name));
         };
         let started = Instant::now();
+        let running = parts.metrics.running();
         // Our own token: the call's time limit must stop the work without cancelling anything else.
         let cancel = context.ct.child_token();
         let progress = context.meta.get_progress_token().map(|token| (context.peer.clone(), token));
-        let call = Call::new(shared.principal.clone(), cancel.clone(), shared.limits.clone(), progress);
+        let call = Call::new(principal.clone(), cancel.clone(), shared.limits.clone(), progress);
         let mut words = Value::Null;
         let answer = match (tool.handler)(call, request.arguments.unwrap_or_default()) {
             Ok((arguments, work)) => {
@@ -96,18 +107,22 @@ impl Handler {
             Err(problem) => Err(problem),
         };
         let answer = answer.and_then(|outcome| self.fits(outcome));
+        let outcome = answer.as_ref().err().map_or("ok", |problem| problem.code.as_str());
+        let elapsed = started.elapsed();
+        drop(running);
+        parts.metrics.called(&request.name, outcome, elapsed);
         let event = Event {
-            principal: &shared.principal,
-            transport: shared.transport,
+            principal: &principal,
+            transport: parts.transport,
             client: context.client_info().map(|client| format!("{} {}", client.name, client.version)),
             tool: &request.name,
             arguments: words,
-            outcome: answer.as_ref().err().map_or("ok", |problem| problem.code.as_str()),
+            outcome,
             returned: answer.as_ref().map_or(Value::Null, |(outcome, _)| outcome.returned.clone()),
-            elapsed: started.elapsed(),
+            elapsed,
         };
         // An answer that cannot be recorded is not given where the operator demands a record.
-        let answer = shared.audit.record(&event).and(answer);
+        let answer = parts.audit.record(&event).and(answer);
         Ok(match answer {
             Ok((outcome, json)) => {
                 let text = outcome.text.unwrap_or(json);
@@ -161,15 +176,29 @@ impl Handler {
         Ok((outcome, json))
     }
 
+    /// A tool that does not exist, or that this principal may not use: the two look the same.
+    fn unknown_tool(&self, principal: &Principal, name: &str) -> ErrorData {
+        let names: Vec<&str> = self.tools(principal).map(|tool| tool.definition.name.as_ref()).collect();
+        let near = crate::service::nearest(name, names.iter().copied());
+        ErrorData::invalid_params("tool not found", Some(json!({ "tools": names, "nearest": near })))
+    }
+
+    /// The tools that `principal` may use, by name.
+    fn tools(&self, principal: &Principal) -> impl Iterator<Item = &Tool> {
+        let parts = &self.shared.parts;
+        parts.service.tools.values().filter(|tool| parts.roles.allow(principal, &tool.definition.name))
+    }
+
     /// Runs a blocking resource method within the same bounds as a tool call.
     async fn resource<T: Send + 'static>(
         &self,
+        context: &RequestContext<RoleServer>,
         work: impl FnOnce(&dyn Resources, &Principal) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, ErrorData> {
-        let Some(resources) = self.shared.service.resources.clone() else {
+        let Some(resources) = self.shared.parts.service.resources.clone() else {
             return Err(ErrorData::method_not_found::<rmcp::model::ReadResourceRequestMethod>());
         };
-        let principal = self.shared.principal.clone();
+        let principal = self.principal(context);
         let Ok(_turn) = self.shared.turns.acquire().await else {
             return Err(protocol_error(&Problem::internal()));
         };
@@ -191,12 +220,6 @@ fn refusal(problem: &Problem) -> CallToolResult {
     result
 }
 
-fn unknown_tool(service: &Service, name: &str) -> ErrorData {
-    let names: Vec<&str> = service.tools.keys().map(String::as_str).collect();
-    let near = crate::service::nearest(name, names.iter().copied());
-    ErrorData::invalid_params("tool not found", Some(json!({ "tools": names, "nearest": near })))
-}
-
 /// Requests other than tool calls have no result that could carry a refusal.
 fn protocol_error(problem: &Problem) -> ErrorData {
     match problem.code {
@@ -208,7 +231,7 @@ fn protocol_error(problem: &Problem) -> ErrorData {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let service = &self.shared.service;
+        let service = &self.shared.parts.service;
         let identity = &service.identity;
         let mut capabilities = ServerCapabilities::builder().enable_tools().build();
         if !service.prompts.is_empty() {
@@ -230,14 +253,15 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.shared.service.tools.values().map(|tool| tool.definition.clone()).collect();
+        let principal = self.principal(&context);
+        let tools = self.tools(&principal).map(|tool| tool.definition.clone()).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
-        self.shared.service.tools.get(name).map(|tool| tool.definition.clone())
+        self.shared.parts.service.tools.get(name).map(|tool| tool.definition.clone())
     }
 
     async fn call_tool(
@@ -259,6 +283,7 @@ impl ServerHandler for Handler {
     ) -> Result<ListPromptsResult, ErrorData> {
         let prompts = self
             .shared
+            .parts
             .service
             .prompts
             .iter()
@@ -284,7 +309,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let Some(prompt) = self.shared.service.prompts.iter().find(|prompt| prompt.name == request.name) else {
+        let Some(prompt) = self.shared.parts.service.prompts.iter().find(|prompt| prompt.name == request.name) else {
             return Err(ErrorData::invalid_params("prompt not found", None));
         };
         let mut arguments = BTreeMap::new();
@@ -308,13 +333,14 @@ impl ServerHandler for Handler {
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        if self.shared.service.resources.is_none() {
+        if self.shared.parts.service.resources.is_none() {
             return Ok(ListResourcesResult::default());
         }
         let cursor = request.and_then(|request| request.cursor).map(|cursor| cursor.to_string());
-        let page = self.resource(move |resources, principal| resources.list(principal, cursor.as_deref())).await?;
+        let page =
+            self.resource(&context, move |resources, principal| resources.list(principal, cursor.as_deref())).await?;
         let entries = page
             .entries
             .into_iter()
@@ -339,7 +365,7 @@ impl ServerHandler for Handler {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let templates =
-            self.shared.service.resources.as_ref().map(|resources| resources.templates()).unwrap_or_default();
+            self.shared.parts.service.resources.as_ref().map(|resources| resources.templates()).unwrap_or_default();
         let templates = templates
             .into_iter()
             .map(|template| {
@@ -357,10 +383,10 @@ impl ServerHandler for Handler {
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri.clone();
-        let text = self.resource(move |resources, principal| resources.read(principal, &uri)).await?;
+        let text = self.resource(&context, move |resources, principal| resources.read(principal, &uri)).await?;
         let Some(text) = text else {
             return Err(ErrorData::resource_not_found("resource not found", Some(json!({ "uri": request.uri }))));
         };
@@ -379,7 +405,7 @@ impl ServerHandler for Handler {
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let reference = match request.r#ref {
             Reference::Resource(resource) => resource.uri,
@@ -391,7 +417,7 @@ impl ServerHandler for Handler {
             request.context.and_then(|context| context.arguments).unwrap_or_default().into_iter().collect();
         let argument = request.argument;
         let mut values = self
-            .resource(move |resources, principal| {
+            .resource(&context, move |resources, principal| {
                 Ok(resources.complete(principal, &reference, &argument.name, &argument.value, &others))
             })
             .await?;

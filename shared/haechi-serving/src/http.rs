@@ -5,6 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use haechi_contract::{Code, Problem};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -13,7 +17,9 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::Limits;
+use crate::access::Tokens;
 use crate::handler::Handler;
+use crate::metrics::Metrics;
 
 /// How long running calls may take to end after a signal.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -28,6 +34,15 @@ pub(crate) struct HttpSettings {
     pub(crate) allowed_origins: Vec<String>,
 }
 
+/// What stands between a connection and the handler.
+pub(crate) struct Door {
+    pub(crate) settings: HttpSettings,
+    pub(crate) limits: Limits,
+    /// Who may enter; without it everybody on this computer.
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
 /// Serves at `http://ADDRESS/mcp` until a signal asks to stop.
 ///
 /// # Errors
@@ -36,8 +51,7 @@ pub(crate) struct HttpSettings {
 pub(crate) async fn serve(
     handler: Handler,
     address: SocketAddr,
-    settings: &HttpSettings,
-    limits: &Limits,
+    door: Door,
     stop: CancellationToken,
 ) -> Result<(), Problem> {
     if !address.ip().is_loopback() {
@@ -58,11 +72,11 @@ pub(crate) async fn serve(
     })?;
     let bound = listener.local_addr().unwrap_or(address);
     let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-    hosts.extend(settings.allowed_hosts.iter().cloned());
+    hosts.extend(door.settings.allowed_hosts.iter().cloned());
     // A page that this very server gave to a browser is no stranger; one from another port is.
     let mut origins: Vec<String> =
         ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", bound.port())).to_vec();
-    origins.extend(settings.allowed_origins.iter().cloned());
+    origins.extend(door.settings.allowed_origins.iter().cloned());
     let config = StreamableHttpServerConfig::default()
         .with_cancellation_token(stop.child_token())
         .with_allowed_hosts(hosts)
@@ -70,11 +84,15 @@ pub(crate) async fn serve(
         .enforce_origin_validation()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_max_request_body_bytes(limits.request_bytes_max);
+        .with_max_request_body_bytes(door.limits.request_bytes_max);
     let service =
         StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
+    let door = Arc::new(door);
     let router = Router::new()
         .nest_service("/mcp", service)
+        .route("/metrics", get(metrics).with_state(door.clone()))
+        .layer(from_fn_with_state(door, enter))
+        // A balancer asks these before it has any token; they tell nothing but that the process answers.
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| async { "ok\n" }));
     tracing::info!("listening on http://{bound}/mcp");
@@ -92,4 +110,28 @@ pub(crate) async fn serve(
         // A client that keeps its connection open must not keep a stopped server alive.
         () = late => Ok(()),
     }
+}
+
+/// Lets a request through with its principal, or refuses it.
+async fn enter(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    let Some(tokens) = &door.tokens else { return next.run(request).await };
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(principal) = tokens.authenticate(given) else {
+        door.metrics.denied();
+        // RFC 6750: a request without a token is told only what kind of proof is wanted.
+        let challenge = if given.is_some() {
+            "Bearer realm=\"haechi\", error=\"invalid_token\""
+        } else {
+            "Bearer realm=\"haechi\""
+        };
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))])
+            .into_response();
+    };
+    request.extensions_mut().insert(Arc::new(principal));
+    next.run(request).await
+}
+
+async fn metrics(State(door): State<Arc<Door>>) -> Response {
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], door.metrics.text()).into_response()
 }

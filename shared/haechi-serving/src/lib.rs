@@ -6,20 +6,25 @@
 //! here knows what a regulation, a passage, a table or a customer is, and the protocol crate is
 //! named only in the modules `handler`, `service` and `transport`.
 
+mod access;
 mod audit;
 mod call;
+mod files;
 mod handler;
 mod http;
 mod limits;
 mod logging;
+mod metrics;
 mod schema;
 mod service;
 pub mod settings;
 mod start;
 mod transport;
 
+pub use access::{Token, TokenFile};
 pub use audit::verify_text as verify_audit;
 pub use call::{Call, Principal};
+pub use files::write_file;
 pub use limits::Limits;
 pub use schema::portable as portable_schema;
 pub use service::{

@@ -19,6 +19,7 @@ pub const FILE_NAME: &str = "haechi.toml";
 
 /// The sections that a settings file may have; each program checks its own and passes the others.
 const SECTIONS: &[&str] = &[
+    "access",
     "audit",
     "customers",
     "http",
@@ -28,6 +29,7 @@ const SECTIONS: &[&str] = &[
     "profile",
     "regulations",
     "retrieval",
+    "roles",
     "runs",
     "servers",
     "tables",

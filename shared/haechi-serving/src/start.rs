@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use haechi_contract::{Code, Problem, exit as codes};
 use serde::de::DeserializeOwned;
 
+use crate::access::{AccessSettings, Roles, Tokens};
 use crate::audit::{Audit, AuditSettings};
-use crate::handler::Handler;
-use crate::http::HttpSettings;
+use crate::handler::{Handler, Parts};
+use crate::http::{Door, HttpSettings};
+use crate::metrics::Metrics;
 use crate::settings::{SettingsFile, state_folder, variable};
 use crate::{Identity, Limits, Principal, Service, http, logging, transport};
 
@@ -164,9 +167,20 @@ impl Started {
     pub fn serve(&self, service: Service, arguments: &ServeArgs) -> Result<(), Failure> {
         let limits: Limits = self.file.section("limits", toml::Table::new())?;
         let http: HttpSettings = self.file.section("http", toml::Table::new())?;
-        let audit = self.audit()?;
-        let transport = if arguments.http.is_some() { "http" } else { "stdio" };
-        let handler = Handler::new(service, limits.clone(), principal(), audit, transport);
+        let access: AccessSettings = self.file.section("access", toml::Table::new())?;
+        let roles: Roles = self.file.section("roles", toml::Table::new())?;
+        let metrics = Arc::new(Metrics::new(&self.identity));
+        let handler = Handler::new(Parts {
+            service,
+            limits: limits.clone(),
+            principal: Arc::new(principal()),
+            roles,
+            audit: self.audit()?,
+            metrics: metrics.clone(),
+            transport: if arguments.http.is_some() { "http" } else { "stdio" },
+        });
+        let tokens = access.tokens.map(|path| Tokens::open(self.resolve(&path))).transpose()?;
+        let door = Door { settings: http, limits, tokens, metrics };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
             tracing::error!(kind = %error.kind(), "no runtime");
             Problem::internal()
@@ -177,7 +191,7 @@ impl Started {
                 Problem::internal()
             })?;
             match arguments.http {
-                Some(address) => http::serve(handler, address, &http, &limits, stop).await,
+                Some(address) => http::serve(handler, address, door, stop).await,
                 None => transport::serve_stdio(handler, stop).await,
             }
         });
