@@ -195,6 +195,7 @@ fn plan(settings: &Settings) -> Result<Plan, Failure> {
         size: settings.size().map_err(Problem::from)?,
         rebuild: false,
         dry_run: false,
+        batch: settings.batch_passages.max(1),
     })
 }
 

@@ -26,8 +26,8 @@ use crate::{
     terms::{self, Parts, Weighting},
 };
 
-/// Points that are written and flushed together; a crash costs at most two batches of work.
-const BATCH_POINTS: usize = 1_024;
+/// Passages that are written and flushed together by default; a crash costs at most two batches.
+pub const BATCH_PASSAGES: usize = 1_024;
 /// Changed points from which rebuilding the search structures pays.
 const OPTIMISE_POINTS: usize = 20_000;
 /// Documents that wait between readers and the writer, so that memory stays bounded.
@@ -45,6 +45,8 @@ pub struct Plan {
     pub rebuild: bool,
     /// Only says what would be done.
     pub dry_run: bool,
+    /// Passages that are written and flushed together.
+    pub batch: usize,
 }
 
 /// How far a run is.
@@ -105,7 +107,7 @@ impl Library {
         }
         let (shelf, fresh) = self.shelf_to_write(&plan.collection, plan.rebuild)?;
         let stored = documents(&shelf)?;
-        let mut writer = Writer::new(self, &shelf, fresh);
+        let mut writer = Writer::new(self, &shelf, fresh, plan.batch);
         let built = shelf.built();
         if !fresh && !built.clean {
             sweep(&shelf, &stored, &sources)?;
@@ -459,6 +461,7 @@ struct Writer<'a> {
     library: &'a Library,
     shelf: &'a Shelf,
     fresh: bool,
+    batch_passages: usize,
     points: Vec<Point>,
     passages: Vec<StoredPassage>,
     records: Vec<StoredDocument>,
@@ -469,11 +472,12 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(library: &'a Library, shelf: &'a Shelf, fresh: bool) -> Self {
+    fn new(library: &'a Library, shelf: &'a Shelf, fresh: bool, batch_passages: usize) -> Self {
         Self {
             library,
             shelf,
             fresh,
+            batch_passages,
             points: Vec::new(),
             passages: Vec::new(),
             records: Vec::new(),
@@ -487,7 +491,7 @@ impl<'a> Writer<'a> {
         self.points.extend(prepared.points);
         self.passages.extend(prepared.passages);
         self.records.push(prepared.record);
-        if BATCH_POINTS <= self.points.len() { self.batch() } else { Ok(()) }
+        if self.batch_passages <= self.points.len() { self.batch() } else { Ok(()) }
     }
 
     /// Marks the collection as being written, before the first change.

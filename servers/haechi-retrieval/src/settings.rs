@@ -20,6 +20,8 @@ pub struct Settings {
     pub collection: String,
     /// How long passages are meant to be, in characters.
     pub passage_characters: usize,
+    /// How many passages are written between two moments at which all is safely on disk.
+    pub batch_passages: usize,
 }
 
 impl Default for Settings {
@@ -30,6 +32,7 @@ impl Default for Settings {
             sources: Vec::new(),
             collection: "documents".into(),
             passage_characters: 800,
+            batch_passages: crate::ingest::BATCH_PASSAGES,
         }
     }
 }

@@ -1,0 +1,10 @@
+//! The retrieval server from outside: the real binary, real folders, real kills.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod commands;
+mod contract;
+mod corpus;
+mod kill;
+mod manuals;
+mod serving;
+mod store;
