@@ -2,6 +2,7 @@
 //!
 //! - `serving`: what every server does between `main()` and a tool, on the small fixture server.
 //! - `access`: tokens, roles and metrics over HTTP.
+//! - `tls`: encrypted calls, renewal, mutual TLS.
 //! - `clients`: official MCP clients, the inspector and the conformance suite against it and the four servers.
 //! - `demo`: the main job from the fixtures to the report.
 //! - `architecture`: the rules of `docs/ARCHITECTURE.md` that the compiler does not hold.
@@ -12,3 +13,4 @@ mod architecture;
 mod clients;
 mod demo;
 mod serving;
+mod tls;

@@ -357,5 +357,5 @@ fn a_port_in_use_and_an_open_address_are_refused_with_what_to_do() {
     도움말: 다른 포트를 쓰거나 그 포트를 쓰는 프로그램을 끝내십시오 (포트 0이면 빈 포트를 고릅니다)
     ");
     let finished = env.run(SERVER, ["serve", "--http", "0.0.0.0:0"]).expect_code(7);
-    assert!(finished.stderr.contains("127.0.0.1 주소를 쓰십시오"), "{finished}");
+    assert!(finished.stderr.contains("127.0.0.1 주소를 쓰거나"), "{finished}");
 }

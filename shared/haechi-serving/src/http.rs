@@ -1,4 +1,5 @@
-//! The streamable HTTP transport: stateless, JSON answers, loopback only.
+//! The streamable HTTP transport: stateless, JSON answers, and closed to other computers unless callers
+//! prove who they are and the line is encrypted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use futures::future::BoxFuture;
 use haechi_contract::{Code, Problem};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -20,6 +22,7 @@ use crate::Limits;
 use crate::access::Tokens;
 use crate::handler::Handler;
 use crate::metrics::Metrics;
+use crate::tls::TlsListener;
 
 /// How long running calls may take to end after a signal.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -40,6 +43,7 @@ pub(crate) struct Door {
     pub(crate) limits: Limits,
     /// Who may enter; without it everybody on this computer.
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) tls: Option<rustls::ServerConfig>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -51,15 +55,15 @@ pub(crate) struct Door {
 pub(crate) async fn serve(
     handler: Handler,
     address: SocketAddr,
-    door: Door,
+    mut door: Door,
     stop: CancellationToken,
 ) -> Result<(), Problem> {
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && (door.tokens.is_none() || door.tls.is_none()) {
         return Err(Problem::new(
             Code::Denied,
-            format!("{address}는 이 컴퓨터 밖에서 닿는 주소인데 접근 통제가 켜져 있지 않습니다"),
+            format!("{address}는 이 컴퓨터 밖에서 닿는 주소인데 토큰과 TLS가 켜져 있지 않습니다"),
         )
-        .with_hint("127.0.0.1 주소를 쓰십시오"));
+        .with_hint("127.0.0.1 주소를 쓰거나 설정 access.tokens와 tls.certificate, tls.key를 적으십시오"));
     }
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| {
         let why = match error.kind() {
@@ -71,11 +75,13 @@ pub(crate) async fn serve(
             .with_hint("다른 포트를 쓰거나 그 포트를 쓰는 프로그램을 끝내십시오 (포트 0이면 빈 포트를 고릅니다)")
     })?;
     let bound = listener.local_addr().unwrap_or(address);
+    let tls = door.tls.take();
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     hosts.extend(door.settings.allowed_hosts.iter().cloned());
     // A page that this very server gave to a browser is no stranger; one from another port is.
     let mut origins: Vec<String> =
-        ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", bound.port())).to_vec();
+        ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{scheme}://{host}:{}", bound.port())).to_vec();
     origins.extend(door.settings.allowed_origins.iter().cloned());
     let config = StreamableHttpServerConfig::default()
         .with_cancellation_token(stop.child_token())
@@ -95,9 +101,16 @@ pub(crate) async fn serve(
         // A balancer asks these before it has any token; they tell nothing but that the process answers.
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| async { "ok\n" }));
-    tracing::info!("listening on http://{bound}/mcp");
+    tracing::info!("listening on {scheme}://{bound}/mcp");
     let drained = stop.clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { drained.cancelled().await });
+    let drained = async move { drained.cancelled().await };
+    let server: BoxFuture<'_, std::io::Result<()>> = match tls {
+        None => Box::pin(axum::serve(listener, router).with_graceful_shutdown(drained).into_future()),
+        Some(config) => {
+            let listener = TlsListener::new(listener, config).map_err(|_| Problem::internal())?;
+            Box::pin(axum::serve(listener, router).with_graceful_shutdown(drained).into_future())
+        }
+    };
     let late = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;

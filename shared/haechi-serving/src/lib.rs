@@ -19,6 +19,7 @@ mod schema;
 mod service;
 pub mod settings;
 mod start;
+mod tls;
 mod transport;
 
 pub use access::{Token, TokenFile};

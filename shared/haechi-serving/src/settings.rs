@@ -33,6 +33,7 @@ const SECTIONS: &[&str] = &[
     "runs",
     "servers",
     "tables",
+    "tls",
 ];
 
 /// A settings file that was found, or none.

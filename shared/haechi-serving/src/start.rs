@@ -15,7 +15,8 @@ use crate::handler::{Handler, Parts};
 use crate::http::{Door, HttpSettings};
 use crate::metrics::Metrics;
 use crate::settings::{SettingsFile, state_folder, variable};
-use crate::{Identity, Limits, Principal, Service, http, logging, transport};
+use crate::tls::TlsSettings;
+use crate::{Identity, Limits, Principal, Service, http, logging, tls, transport};
 
 /// Flags that every program has, on every subcommand.
 #[derive(Debug, Clone, Default, Args)]
@@ -180,7 +181,9 @@ impl Started {
             transport: if arguments.http.is_some() { "http" } else { "stdio" },
         });
         let tokens = access.tokens.map(|path| Tokens::open(self.resolve(&path))).transpose()?;
-        let door = Door { settings: http, limits, tokens, metrics };
+        let tls: TlsSettings = self.file.section("tls", toml::Table::new())?;
+        let tls = tls::configure(&tls, &self.base())?;
+        let door = Door { settings: http, limits, tokens, tls, metrics };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
             tracing::error!(kind = %error.kind(), "no runtime");
             Problem::internal()
