@@ -119,8 +119,7 @@ pub fn read(bytes: Vec<u8>, options: &PdfOptions) -> Result<PdfDocument, PdfErro
         options.pages.iter().copied().filter(|number| (1..=page_count).contains(number)).collect()
     };
     let pages_left_out = wanted.len().saturating_sub(limits.pages_max);
-    let mut document =
-        PdfDocument { page_count, pages: Vec::new(), faults: Vec::new(), pages_left_out };
+    let mut document = PdfDocument { page_count, pages: Vec::new(), faults: Vec::new(), pages_left_out };
     // The cache holds the fonts of the document, so one serves all of its pages.
     let cache = InterpreterCache::new();
     for number in wanted.into_iter().take(limits.pages_max) {
@@ -157,22 +156,20 @@ fn open(bytes: Vec<u8>, password: Option<&str>) -> Result<Pdf, PdfError> {
     let opened = caught(|| Pdf::new_with_password(bytes, password.unwrap_or_default()));
     match opened {
         None | Some(Err(LoadPdfError::Invalid)) => Err(PdfError::Damaged),
-        Some(Err(LoadPdfError::Decryption(DecryptionError::PasswordProtected))) => {
-            Err(PdfError::PasswordRequired)
-        }
+        Some(Err(LoadPdfError::Decryption(DecryptionError::PasswordProtected))) => Err(PdfError::PasswordRequired),
         Some(Err(LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm))) => {
             Err(PdfError::UnsupportedEncryption)
         }
-        Some(Err(LoadPdfError::Decryption(
-            DecryptionError::MissingIDEntry | DecryptionError::InvalidEncryption,
-        ))) => Err(PdfError::Damaged),
+        Some(Err(LoadPdfError::Decryption(DecryptionError::MissingIDEntry | DecryptionError::InvalidEncryption))) => {
+            Err(PdfError::Damaged)
+        }
         Some(Ok(pdf)) => Ok(pdf),
     }
 }
 
-fn read_page(
-    pdf: &Pdf,
-    cache: &InterpreterCache<'_>,
+fn read_page<'a>(
+    pdf: &'a Pdf,
+    cache: &InterpreterCache<'a>,
     number: usize,
     limits: &PdfLimits,
     deadline: Instant,
@@ -194,17 +191,9 @@ fn read_page(
     }
     let mut collector = device::Collector::new(page.width, page.height, limits, deadline);
     let finished = caught(|| {
-        let settings =
-            InterpreterSettings { render_content: RenderContent::all(), ..Default::default() };
+        let settings = InterpreterSettings { render_content: RenderContent::all(), ..Default::default() };
         let bounds = hayro_interpret::kurbo::Rect::new(0.0, 0.0, page.width, page.height);
-        // The cache borrows the document for longer than one page, so the lifetimes must agree.
-        let mut context = Context::new(
-            source.initial_transform(true).to_kurbo(),
-            bounds,
-            &InterpreterCache::clone(cache),
-            pdf.xref(),
-            settings,
-        );
+        let mut context = Context::new(source.initial_transform(true).to_kurbo(), bounds, cache, pdf.xref(), settings);
         hayro_interpret::interpret_page(source, &mut context, &mut collector);
     });
     let fault = collector.stopped().or(match finished {

@@ -5,9 +5,7 @@ use std::time::Instant;
 use hayro_interpret::font::{Glyph as DrawnGlyph, GlyphRun};
 use hayro_interpret::hayro_cmap::BfString;
 use hayro_interpret::kurbo::{Affine, BezPath, PathEl, Point, Shape};
-use hayro_interpret::{
-    BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, Paint, SoftMask,
-};
+use hayro_interpret::{BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, Paint, SoftMask};
 
 use super::model::{Area, Glyph, Page, Rect, Rule, Visibility};
 use super::{PageFault, PdfLimits};
@@ -38,6 +36,8 @@ pub(super) struct Collector {
     curves: usize,
     unmapped: usize,
     sideways: [usize; 4],
+    /// Indexes of glyphs drawn in white, until what lies behind them is known.
+    white: Vec<usize>,
     stopped: Option<PageFault>,
 }
 
@@ -57,6 +57,7 @@ impl Collector {
             curves: 0,
             unmapped: 0,
             sideways: [0; 4],
+            white: Vec::new(),
             stopped: None,
         }
     }
@@ -65,7 +66,8 @@ impl Collector {
         self.stopped
     }
 
-    pub(super) fn finish(self, page: &mut Page) {
+    pub(super) fn finish(mut self, page: &mut Page) {
+        self.hide_text_on_its_own_colour();
         page.glyphs = self.glyphs;
         page.rules = self.rules;
         page.areas = self.areas;
@@ -81,7 +83,6 @@ impl Collector {
                 turn(page, turns);
             }
         }
-        hide_text_on_its_own_colour(page);
         page.glyphs.dedup_by(|later, earlier| is_shadow(earlier, later));
     }
 
@@ -310,9 +311,8 @@ impl Collector {
                 rect,
                 baseline: placed.baseline,
                 size: placed.size,
-                // White is a mark for `finish`, which knows what lies behind; see there.
                 visibility,
-                upright: upright && !(white && placed.size.is_nan()),
+                upright,
                 order,
             });
         };
@@ -336,30 +336,24 @@ impl Collector {
         }
         if white {
             let from = usize::try_from(order).unwrap_or(usize::MAX);
-            for glyph in self.glyphs.iter_mut().skip(from) {
-                // A negative size marks white text until the areas behind it are known.
-                glyph.size = -glyph.size.abs();
-            }
+            self.white.extend(from..self.glyphs.len());
         }
     }
-}
 
-/// White text on nothing is hidden; on a dark area or an image it is a heading.
-fn hide_text_on_its_own_colour(page: &mut Page) {
-    for index in 0..page.glyphs.len() {
-        let glyph = page.glyphs[index];
-        if 0.0 <= glyph.size {
-            continue;
+    /// White text on nothing is hidden; on a dark area or an image it is a heading.
+    fn hide_text_on_its_own_colour(&mut self) {
+        // A filled shape that is not a rectangle was not kept and may lie behind.
+        if 0 < self.curves {
+            return;
         }
-        let (x, y) = (glyph.rect.middle_x(), glyph.rect.middle_y());
-        let behind = page.areas.iter().any(|area| !area.is_white() && area.rect.contains(x, y))
-            || page.images.iter().any(|image| image.contains(x, y))
-            // A filled shape that is not a rectangle may lie behind; it was not kept.
-            || 0 < page.curves;
-        let glyph = &mut page.glyphs[index];
-        glyph.size = -glyph.size;
-        if !behind {
-            glyph.visibility = Visibility::Hidden;
+        for index in std::mem::take(&mut self.white) {
+            let Some(glyph) = self.glyphs.get_mut(index) else { continue };
+            let (x, y) = (glyph.rect.middle_x(), glyph.rect.middle_y());
+            let behind = self.areas.iter().any(|area| !area.is_white() && area.rect.contains(x, y))
+                || self.images.iter().any(|image| image.contains(x, y));
+            if !behind {
+                glyph.visibility = Visibility::Hidden;
+            }
         }
     }
 }

@@ -174,9 +174,7 @@ impl Page {
 
     /// Characters of the page that can be used as its text.
     pub fn has_text(&self) -> bool {
-        self.glyphs
-            .iter()
-            .any(|glyph| glyph.visibility != Visibility::Hidden && !glyph.character.is_whitespace())
+        self.glyphs.iter().any(|glyph| glyph.visibility != Visibility::Hidden && !glyph.character.is_whitespace())
     }
 
     /// An image and no text: what a scanner makes.

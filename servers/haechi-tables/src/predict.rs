@@ -1,0 +1,69 @@
+//! Tables of PDFs in the format that the scorer of the table corpus reads; for measurements alone.
+
+use std::path::{Path, PathBuf};
+
+use haechi_contract::{Code, Problem};
+use haechi_documents::pdf::PdfLimits;
+use serde_json::{Value, json};
+
+use crate::pdf::{self, PdfTable};
+use crate::source;
+
+/// Writes one `NAME.json` per PDF below the paths.
+pub(crate) fn run(paths: &[PathBuf], out: &Path) -> Result<(), Problem> {
+    let unwritable = |_| Problem::new(Code::Unavailable, format!("`{}`에 쓸 수 없습니다", out.display()));
+    std::fs::create_dir_all(out).map_err(unwritable)?;
+    let mut files = Vec::new();
+    for path in paths {
+        collect(path, &mut files);
+    }
+    files.sort();
+    for file in files {
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let shown = file.display().to_string();
+        let tables: Vec<Value> = match source::read_pdf(&file, &shown, Vec::new(), PdfLimits::default()) {
+            Ok(document) => pdf::find(&document).iter().map(prediction).collect(),
+            Err(error) => {
+                tracing::warn!(%error, "no tables");
+                Vec::new()
+            }
+        };
+        let text = json!({ "file": format!("{stem}.pdf"), "tables": tables }).to_string();
+        std::fs::write(out.join(format!("{stem}.json")), text).map_err(unwritable)?;
+    }
+    Ok(())
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok) {
+            collect(&entry.path(), files);
+        }
+    } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pdf")) {
+        files.push(path.to_path_buf());
+    }
+}
+
+fn prediction(table: &PdfTable) -> Value {
+    let grid = &table.grid;
+    let mut rows: Vec<Vec<Value>> = vec![vec![Value::Null; grid.columns]; grid.rows];
+    let mut spans = Vec::new();
+    for cell in &grid.cells {
+        if let Some(slot) = rows.get_mut(cell.row).and_then(|row| row.get_mut(cell.column))
+            && !cell.text.is_empty()
+        {
+            *slot = cell.text.clone().into();
+        }
+        if 1 < cell.rows || 1 < cell.columns {
+            spans.push(json!({ "row": cell.row, "col": cell.column, "rowspan": cell.rows, "colspan": cell.columns }));
+        }
+    }
+    let rect = grid.rect;
+    json!({
+        "page": table.pages.first(),
+        "pages": table.pages,
+        "bbox": [rect.left, rect.top, rect.right, rect.bottom],
+        "rows": rows,
+        "spans": spans,
+    })
+}
