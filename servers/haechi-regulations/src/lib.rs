@@ -5,14 +5,22 @@
 //! not indexed) it says.
 
 mod catalog;
+mod domain;
 mod error;
+mod eval;
 mod index;
 mod ingest;
 mod names;
+mod query;
+mod rank;
 mod references;
+mod resolve;
+mod search;
 mod settings;
+mod snippet;
 mod structure;
 mod timeline;
 mod vocabulary;
 
+pub use domain::Regulations;
 pub use error::Error;

@@ -36,7 +36,9 @@ pub fn outgoing(text: &str, own: &str, here: Option<Article>, names: &Names) -> 
         if inside_name(&named, &reference) {
             continue;
         }
-        let resolved = if reference.continues {
+        // `같은 조` is in the text named last, as a list is.
+        let follows = reference.continues || reference.naming.base == Base::SameArticle && !found.is_empty();
+        let resolved = if follows {
             found.last().map(|last| (last.title.clone(), last.own, reference.start))
         } else {
             title_of(text, &reference, own, last_title.as_deref(), &named, names)
@@ -117,10 +119,7 @@ fn title_of(
             };
             other(title, reference.start)
         }
-        Base::SameArticle => {
-            let title = last_title.filter(|_| last_is_other(named, reference.start)).unwrap_or(own);
-            other(title.to_owned(), reference.start)
-        }
+        Base::SameArticle => Some((own.to_owned(), true, reference.start)),
         Base::None => {
             if let Some(word) = reference.naming.level {
                 return other(level(own, Some(word)), reference.start);
@@ -132,10 +131,6 @@ fn title_of(
 
 fn latest_name(named: &[NameMatch], before: usize) -> Option<&NameMatch> {
     named.iter().rev().find(|name| name.end <= before)
-}
-
-fn last_is_other(named: &[NameMatch], before: usize) -> bool {
-    latest_name(named, before).is_some()
 }
 
 /// `같은 법` after `은행법 시행령` means 은행법; after `은행법` too.

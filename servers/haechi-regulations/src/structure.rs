@@ -57,8 +57,8 @@ pub struct AnnexSource {
 
 /// Reads the text of a file. `fallback` is the title of a text that gives none of its own.
 pub fn read(text: &str, markdown: bool, fallback: &str) -> Source {
-    let (front, body) = haechi_documents::front_matter::split(text);
-    let body = text.get(body).unwrap_or_default();
+    let (front, head) = haechi_documents::front_matter::split(text);
+    let body = text.get(head.end..).unwrap_or_default();
     let mut reader = Reader::new(body, markdown);
     reader.read(body);
     let head = Head::new(&front, reader.title.as_deref().unwrap_or(fallback), text);

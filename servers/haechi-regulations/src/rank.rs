@@ -1,0 +1,288 @@
+//! Ranks the articles for words: BM25 over syllable bigrams first, then a closer look at the best.
+//!
+//! `docs/regulations.md` explains the weights. Names, dates and citations never come here: the
+//! query was understood before.
+
+use std::collections::HashMap;
+
+use haechi_korean::analysis;
+use tantivy::collector::TopDocs;
+use tantivy::query::{BooleanQuery, BoostQuery, ConstScoreQuery, Occur, Query, TermQuery, TermSetQuery};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocAddress, Searcher, Term};
+
+use crate::error::Error;
+use crate::index::{Library, Section, Stored};
+use crate::names::squeeze;
+use crate::query;
+use crate::resolve::{AsOf, visible};
+
+/// The weights of the ranking, in one place so that a measurement can change them.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    /// The title of an article says more than a word in its text.
+    pub heading: f32,
+    /// What the vocabulary adds counts less than what was written.
+    pub expansion: f32,
+    /// Added for articles of a regulation that the query names.
+    pub law: f32,
+    /// How much of the best article's score each closer look may add.
+    pub coverage: f32,
+    pub title: f32,
+    pub word: f32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { heading: 1.0, expansion: 0.5, law: 12.0, coverage: 0.3, title: 0.3, word: 0.2 }
+    }
+}
+
+/// So many of the best are read and looked at closely; the rest stay as BM25 left them.
+const LOOKED_AT: usize = 50;
+/// The first fetch; it grows while texts of other days crowd out the wanted ones.
+const FETCH_FIRST: usize = 120;
+const FETCH_MAX: usize = 4_000;
+
+/// What to rank, and among what.
+pub struct Request<'a> {
+    pub words: &'a str,
+    pub expansions: &'a [String],
+    /// Ids of regulations that were named in the query.
+    pub laws: &'a [String],
+    /// Ids of regulations that nothing outside is wanted of.
+    pub only: Option<&'a [String]>,
+    pub addenda: bool,
+    pub as_of: AsOf,
+    pub limit: usize,
+}
+
+/// One ranked text.
+#[derive(Debug, Clone)]
+pub struct Ranked {
+    pub address: DocAddress,
+    pub stored: Stored,
+    pub score: f32,
+    /// The part of the telling words' weight that the text holds.
+    pub coverage: f32,
+}
+
+struct Weighted {
+    text: String,
+    weight: f32,
+    idf: f32,
+}
+
+impl Library {
+    /// Ranks texts by words, best first.
+    pub fn rank(&self, request: &Request<'_>, weights: &Weights) -> Result<Vec<Ranked>, Error> {
+        let searcher = self.searcher();
+        let terms = self.weigh(&searcher, request, weights)?;
+        if terms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = self.engine_query(&terms, request, weights);
+        let found = self.fetch(&searcher, &query, request)?;
+        let telling = self.weigh_telling(&searcher, request.words)?;
+        Ok(look_closer(found, &telling, request, weights))
+    }
+
+    fn idf(&self, searcher: &Searcher, term: &str) -> Result<f32, Error> {
+        let documents = searcher.num_docs();
+        let found = searcher.doc_freq(&Term::from_field_text(self.fields.body, term))?;
+        #[expect(clippy::cast_precision_loss, reason = "a weight, not a count")]
+        let idf = (1.0 + (documents as f32 - found as f32 + 0.5) / (found as f32 + 0.5)).ln();
+        Ok(idf)
+    }
+
+    fn weigh(&self, searcher: &Searcher, request: &Request<'_>, weights: &Weights) -> Result<Vec<Weighted>, Error> {
+        let mut order: Vec<String> = Vec::new();
+        let mut by_text: HashMap<String, f32> = HashMap::new();
+        let mut add = |text: &str, weight: f32| {
+            analysis::visit(text, |term, _, _| {
+                if !by_text.contains_key(term) {
+                    by_text.insert(term.to_owned(), weight);
+                    order.push(term.to_owned());
+                }
+            });
+        };
+        add(request.words, 1.0);
+        for words in request.expansions {
+            add(words, weights.expansion);
+        }
+        order
+            .into_iter()
+            .map(|text| {
+                let weight = by_text.get(&text).copied().unwrap_or(1.0);
+                let idf = self.idf(searcher, &text)?;
+                Ok(Weighted { text, weight, idf })
+            })
+            .collect()
+    }
+
+    fn weigh_telling(&self, searcher: &Searcher, words: &str) -> Result<Vec<(String, f32)>, Error> {
+        let mut telling: Vec<String> = analysis::terms(&query::telling(words)).into_iter().map(|term| term.text).collect();
+        telling.sort_unstable();
+        telling.dedup();
+        telling.into_iter().map(|term| Ok((term.clone(), self.idf(searcher, &term)?))).collect()
+    }
+
+    fn engine_query(&self, terms: &[Weighted], request: &Request<'_>, weights: &Weights) -> Box<dyn Query> {
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::with_capacity(terms.len() * 2 + 2);
+        let mut should = |field, text: &str, boost: f32| {
+            let query = TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs);
+            clauses.push((Occur::Should, Box::new(BoostQuery::new(Box::new(query), boost))));
+        };
+        for term in terms {
+            should(self.fields.body, &term.text, term.weight);
+            should(self.fields.heading, &term.text, term.weight * weights.heading);
+            if request.addenda {
+                should(self.fields.addenda, &term.text, term.weight);
+            }
+        }
+        let law_terms = |laws: &[String]| {
+            TermSetQuery::new(laws.iter().map(|law| Term::from_field_text(self.fields.law, law)).collect::<Vec<_>>())
+        };
+        if !request.laws.is_empty() {
+            let query = ConstScoreQuery::new(Box::new(law_terms(request.laws)), weights.law);
+            clauses.push((Occur::Should, Box::new(query)));
+        }
+        let words: Box<dyn Query> = Box::new(BooleanQuery::new(clauses));
+        match request.only {
+            None => words,
+            Some(only) => {
+                let filter = BoostQuery::new(Box::new(ConstScoreQuery::new(Box::new(law_terms(only)), 1.0)), 0.0);
+                Box::new(BooleanQuery::new(vec![(Occur::Must, words), (Occur::Must, Box::new(filter))]))
+            }
+        }
+    }
+
+    /// Fetches the best texts of the wanted day.
+    ///
+    /// A day filter inside the engine's query would cost it its shortcuts, while most texts are in
+    /// force; so the best are fetched and the others thrown away, more of them when needed.
+    fn fetch(&self, searcher: &Searcher, query: &dyn Query, request: &Request<'_>) -> Result<Vec<Ranked>, Error> {
+        let mut days = Vec::new();
+        for segment in searcher.segment_readers() {
+            let fast = segment.fast_fields();
+            let begins = if request.as_of.strict { fast.u64("from")? } else { fast.u64("seen_from")? };
+            days.push((begins, fast.u64("to")?));
+        }
+        let day = u64::from(request.as_of.day);
+        let holds = |address: DocAddress| {
+            let Some((begins, ends)) = usize::try_from(address.segment_ord).ok().and_then(|at| days.get(at)) else {
+                return false;
+            };
+            begins.first(address.doc_id).is_some_and(|begins| begins <= day)
+                && ends.first(address.doc_id).is_some_and(|ends| day < ends)
+        };
+        let repealed: Vec<&str> = self
+            .catalog
+            .regulations
+            .iter()
+            .filter(|regulation| regulation.repealed)
+            .map(|regulation| regulation.id.as_str())
+            .collect();
+        let mut fetch = FETCH_FIRST.max(request.limit * 2);
+        loop {
+            let top = searcher.search(query, &TopDocs::with_limit(fetch).order_by_score())?;
+            let exhausted = top.len() < fetch;
+            let kept: Vec<(f32, DocAddress)> = top.into_iter().filter(|(_, address)| holds(*address)).collect();
+            if exhausted || request.limit.max(LOOKED_AT) <= kept.len() || FETCH_MAX <= fetch {
+                let mut ranked = Vec::with_capacity(kept.len().min(request.limit));
+                for (score, address) in kept {
+                    if request.limit.max(LOOKED_AT) <= ranked.len() {
+                        break;
+                    }
+                    let stored = self.read(searcher, address)?;
+                    let wanted = visible(&stored, request.as_of)
+                        && (request.addenda || stored.meta.section != Section::Addendum)
+                        && (request.only.is_some() || !repealed.contains(&stored.meta.law.as_str()));
+                    if wanted {
+                        ranked.push(Ranked { address, stored, score, coverage: 0.0 });
+                    }
+                }
+                return Ok(ranked);
+            }
+            fetch *= 4;
+        }
+    }
+}
+
+/// Orders the best anew by what BM25 over bigrams cannot see.
+fn look_closer(mut ranked: Vec<Ranked>, telling: &[(String, f32)], request: &Request<'_>, weights: &Weights) -> Vec<Ranked> {
+    let best = ranked.first().map_or(0.0, |ranked| ranked.score);
+    let total: f32 = telling.iter().map(|(_, idf)| idf).sum();
+    let words: Vec<String> =
+        query::telling(request.words).split_whitespace().map(squeeze).filter(|word| word.chars().count() >= 3).collect();
+    let asked = squeeze(&query::telling(request.words));
+    for candidate in ranked.iter_mut().take(LOOKED_AT) {
+        let heading = squeeze(&candidate.stored.meta.title);
+        let body = squeeze(&candidate.stored.text);
+        let holds = |term: &str| body.contains(term) || heading.contains(term);
+        let covered: f32 =
+            telling.iter().filter(|(term, _)| holds(term) || holds(&term.to_uppercase())).map(|(_, idf)| idf).sum();
+        candidate.coverage = if total > 0.0 { covered / total } else { 0.0 };
+        let whole = words.iter().filter(|word| holds(word)).count();
+        #[expect(clippy::cast_precision_loss, reason = "a few words")]
+        let whole = if words.is_empty() { 0.0 } else { whole as f32 / words.len() as f32 };
+        candidate.score += best
+            * (weights.coverage * candidate.coverage + weights.title * title_likeness(&asked, &heading) + weights.word * whole);
+    }
+    ranked.sort_by(|left, right| right.score.total_cmp(&left.score));
+    ranked
+}
+
+/// How alike a query and a title are, by the syllable pairs they share: 1 for the same words.
+fn title_likeness(asked: &str, title: &str) -> f32 {
+    let pairs = |text: &str| -> Vec<(char, char)> {
+        let letters: Vec<char> = text.chars().collect();
+        letters.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect()
+    };
+    let (asked, title) = (pairs(asked), pairs(title));
+    if asked.is_empty() || title.is_empty() {
+        return 0.0;
+    }
+    let shared = title.iter().filter(|pair| asked.contains(pair)).count();
+    #[expect(clippy::cast_precision_loss, reason = "a few pairs")]
+    let likeness = 2.0 * shared as f32 / (asked.len() + title.len()) as f32;
+    likeness.min(1.0)
+}
+
+/// Fuses several rankings of the same texts by their ranks, the first counting most.
+pub fn fuse(rankings: Vec<Vec<Ranked>>) -> Vec<Ranked> {
+    /// The usual constant of reciprocal rank fusion; it keeps one ranking from deciding alone.
+    const RANK_OFFSET: f32 = 60.0;
+    let mut rankings = rankings.into_iter();
+    let Some(first) = rankings.next() else { return Vec::new() };
+    let others: Vec<Vec<Ranked>> = rankings.filter(|ranking| !ranking.is_empty()).collect();
+    if others.is_empty() {
+        return first;
+    }
+    let mut fused: HashMap<DocAddress, (f32, Ranked)> = HashMap::new();
+    for ranking in std::iter::once(first).chain(others) {
+        for (rank, ranked) in ranking.into_iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "a rank below a few hundred")]
+            let gain = 1.0 / (RANK_OFFSET + rank as f32);
+            let entry = fused.entry(ranked.address).or_insert_with(|| (0.0, ranked.clone()));
+            entry.0 += gain;
+            entry.1.coverage = entry.1.coverage.max(ranked.coverage);
+        }
+    }
+    let mut fused: Vec<Ranked> =
+        fused.into_values().map(|(score, ranked)| Ranked { score: score * 100.0, ..ranked }).collect();
+    fused.sort_by(|left, right| right.score.total_cmp(&left.score).then_with(|| left.address.cmp(&right.address)));
+    fused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn likeness_of_titles() {
+        assert!((title_likeness("적합성원칙", "적합성원칙") - 1.0).abs() < 1e-6);
+        assert!(title_likeness("적합성웟칙", "적합성원칙") > 0.4);
+        assert!(title_likeness("예금", "정의") < 1e-6);
+    }
+}
