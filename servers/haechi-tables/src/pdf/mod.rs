@@ -4,14 +4,18 @@
 //! alignment alone. What one has taken, the next does not see. A page without any text is not
 //! searched; whoever asked is told so.
 
+pub mod chunks;
+pub mod framed;
 pub mod grid;
 pub mod lattice;
 pub mod rules;
+pub mod textgrid;
 
 use haechi_documents::pdf::layout::{self, Line};
-use haechi_documents::pdf::{Page, PdfDocument};
+use haechi_documents::pdf::{Page, PdfDocument, Rect};
 
 pub use grid::{Cell, Evidence, Grid};
+use rules::Segment;
 
 /// A table of a document, on one page or going on over several.
 #[derive(Debug, Clone)]
@@ -49,8 +53,24 @@ pub fn find(document: &PdfDocument) -> Vec<PdfTable> {
 pub fn find_on_page(page: &Page) -> Vec<Grid> {
     let lines: Vec<Line> = layout::lines(page);
     let rules = rules::of_page(page);
-    let mut found: Vec<Grid> =
-        lattice::find(&rules, &lines).into_iter().filter(lattice::is_table).collect();
+    let mut found: Vec<Grid> = lattice::find(&rules, &lines).into_iter().filter(lattice::is_table).collect();
+    // What a ruled table has taken, the others do not see.
+    let free = |rect: &Rect, found: &[Grid]| !found.iter().any(|grid| grid.rect.grown(2.0).overlaps(rect));
+    let rest: Vec<Segment> = rules
+        .horizontal
+        .iter()
+        .filter(|segment| {
+            let middle = Rect::new(segment.from + 2.0, segment.at - 0.5, segment.to - 2.0, segment.at + 0.5);
+            free(&middle, &found)
+        })
+        .copied()
+        .collect();
+    let framed = framed::find(&rest, &lines);
+    for grid in framed {
+        if free(&grid.rect, &found) {
+            found.push(grid);
+        }
+    }
     found.sort_by(|a, b| a.rect.top.total_cmp(&b.rect.top).then(a.rect.left.total_cmp(&b.rect.left)));
     found
 }
