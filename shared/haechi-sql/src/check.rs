@@ -13,8 +13,8 @@ use crate::{Catalogue, Dialect, MaskKind, Masks, Options, Reason, Refusal};
 /// A column of the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputColumn {
-    /// The name, where the statement itself decides it.
-    pub name: Option<String>,
+    /// The name that the statement gives it, or the expression as it was written.
+    pub name: String,
     /// The mask of the column when the result is that column and nothing else.
     pub direct: Option<MaskKind>,
     /// Every mask that has a part in the result.
@@ -55,7 +55,7 @@ pub fn check(sql: &str, catalogue: &Catalogue, options: &Options) -> Result<Chec
             .columns
             .iter()
             .map(|column| OutputColumn {
-                name: (!column.name.is_empty()).then(|| column.name.clone()),
+                name: if column.name.is_empty() { column.title.clone() } else { column.name.clone() },
                 direct: column.direct,
                 masks: column.masks,
             })

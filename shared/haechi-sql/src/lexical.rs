@@ -76,7 +76,7 @@ fn check_token(token: &Token, dialect: Dialect) -> Result<(), Refusal> {
 
 pub(crate) fn check_word(value: &str, quote: Option<char>) -> Result<(), Refusal> {
     let wrong = match quote {
-        None => value.chars().find(|character| !character.is_alphanumeric() && !matches!(character, '_' | '$' | '@')),
+        None => value.chars().find(|character| !character.is_alphanumeric() && !matches!(character, '_' | '$')),
         // Quotes and backslashes inside a name are read differently by printer and database.
         Some(_) => {
             value.chars().find(|character| is_invisible(*character) || matches!(character, '"' | '`' | '\'' | '\\'))

@@ -282,8 +282,10 @@ impl Checker<'_> {
             match item {
                 SelectItem::UnnamedExpr(expression) => {
                     let name = name_of(expression, self.dialect);
+                    let title = if name.is_none() { expression.to_string() } else { String::new() };
                     let mut column = self.item(expression)?;
                     output.open |= name.is_none();
+                    column.title = title;
                     column.name = name.unwrap_or_default();
                     output.columns.push(column);
                 }

@@ -598,6 +598,7 @@ fn base_output(fenced: &Fenced) -> Output {
         .filter(|(_, column)| column.mask != Some(Mask::Deny))
         .map(|(source, column)| Visible {
             name: column.name.clone(),
+            title: String::new(),
             masks: column.kind().map_or(Masks::NONE, Masks::of),
             direct: column.kind(),
             unique: column.unique,

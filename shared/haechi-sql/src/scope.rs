@@ -10,6 +10,8 @@ use crate::{Dialect, MaskKind, Masks, Reason, Refusal};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Visible {
     pub(crate) name: String,
+    /// The expression as it was written, for columns without a name.
+    pub(crate) title: String,
     pub(crate) masks: Masks,
     /// The mask of the base column when this is that column and nothing else.
     pub(crate) direct: Option<MaskKind>,

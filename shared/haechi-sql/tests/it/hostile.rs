@@ -47,7 +47,7 @@ fn what_the_asker_may_not_see_does_not_exist() {
     check(Dialect::Sqlite, "SELECT load_extension('x')", Reason::Function);
     check(Dialect::Postgres, "SELECT * FROM pg_read_file('x')", Reason::Function);
     check(Dialect::Postgres, "SELECT 'x'::regclass", Reason::Type);
-    check(Dialect::MySql, "SELECT @@version", Reason::Syntax);
+    check(Dialect::MySql, "SELECT @@version", Reason::Characters);
 }
 
 #[test]
