@@ -15,12 +15,13 @@ use haechi_contract::{
 use haechi_serving::{Common, Failure, ServeArgs, Started, answer, start};
 
 use crate::{
+    error::RetrievalError,
     evaluate::Evaluation,
     freshness::Shared,
     ingest::{Outcome, Plan, Progress, Watcher},
     library::{Library, LibraryOptions},
     settings::Settings,
-    store::{Store, edge::EdgeStore},
+    store::{Store, edge::EdgeStore, qdrant::QdrantStore},
     tools::{self, IDENTITY},
 };
 
@@ -41,6 +42,9 @@ struct Place {
     /// 색인 폴더 (기본: .haechi/retrieval)
     #[arg(long, global = true, value_name = "폴더")]
     data: Option<PathBuf>,
+    /// 색인 폴더 대신 쓸 Qdrant 서버 (예: http://127.0.0.1:6334)
+    #[arg(long, global = true, value_name = "주소")]
+    qdrant: Option<String>,
     /// 컬렉션 이름 (기본: documents)
     #[arg(long, global = true, value_name = "이름")]
     collection: Option<String>,
@@ -175,7 +179,13 @@ fn settings(started: &Started, place: &Place) -> Result<Settings, Failure> {
         flags.insert("collection".into(), toml::Value::String(collection.clone()));
     }
     let mut settings: Settings = started.settings("retrieval", flags)?;
+    if let Some(url) = &place.qdrant {
+        settings.qdrant.get_or_insert_default().url.clone_from(url);
+    }
     settings.data = started.resolve(&settings.data);
+    if let Some(key_file) = settings.qdrant.as_mut().and_then(|options| options.key_file.as_mut()) {
+        *key_file = started.resolve(key_file);
+    }
     for source in &mut settings.sources {
         *source = started.resolve(source);
     }
@@ -183,7 +193,12 @@ fn settings(started: &Started, place: &Place) -> Result<Settings, Failure> {
 }
 
 fn library(settings: &Settings) -> Result<Library, Failure> {
-    let store: Box<dyn Store> = Box::new(EdgeStore::new(settings.data.clone()));
+    let store: Box<dyn Store> = match &settings.qdrant {
+        Some(options) => {
+            Box::new(QdrantStore::new(options.clone()).map_err(RetrievalError::from).map_err(Problem::from)?)
+        }
+        None => Box::new(EdgeStore::new(settings.data.clone())),
+    };
     let options = LibraryOptions { default_collection: settings.collection.clone(), ..LibraryOptions::default() };
     Ok(Library::new(store, None, options))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::{cut::Size, error::RetrievalError};
+use crate::{cut::Size, error::RetrievalError, store::qdrant::QdrantOptions};
 
 /// Settings as they are written; see `docs/retrieval.md`.
 #[derive(Debug, Clone, Deserialize)]
@@ -12,8 +12,8 @@ use crate::{cut::Size, error::RetrievalError};
 pub struct Settings {
     /// The folder of the embedded store.
     pub data: PathBuf,
-    /// The address of a Qdrant server; with it the folder is not used.
-    pub qdrant: Option<String>,
+    /// A Qdrant server; with it the folder is not used.
+    pub qdrant: Option<QdrantOptions>,
     /// Folders and files that `serve` keeps indexed.
     pub sources: Vec<PathBuf>,
     /// The collection of the sources, and the one that a search looks into by default.

@@ -5,6 +5,7 @@
 //! record work as done on that promise.
 
 pub mod edge;
+pub mod qdrant;
 
 use std::fmt;
 

@@ -22,11 +22,13 @@ pub struct Weighting {
     pub heading: f32,
     /// How often a term of the title counts.
     pub title: f32,
+    /// How often the whole title counts as a term of its own.
+    pub whole_title: f32,
 }
 
 impl Default for Weighting {
     fn default() -> Self {
-        Self { k1: 1.2, b: 0.6, usual_terms: 350.0, heading: 3.0, title: 1.0 }
+        Self { k1: 1.2, b: 0.4, usual_terms: 350.0, heading: 3.0, title: 1.0, whole_title: 2.0 }
     }
 }
 
@@ -60,6 +62,9 @@ pub fn of_passage(parts: &Parts<'_>, weighting: &Weighting) -> Sparse {
             }
         }
     }
+    if let Some(term) = name_term(parts.title) {
+        *counts.entry(term).or_default() += weighting.whole_title;
+    }
     let norm = weighting.k1 * (1.0 - weighting.b + weighting.b * length / weighting.usual_terms);
     let weighted = |frequency: f32| frequency * (weighting.k1 + 1.0) / (frequency + norm);
     sorted(counts.into_iter().map(|(term, frequency)| (term, weighted(frequency))))
@@ -71,12 +76,28 @@ pub fn of_query(query: &str) -> Sparse {
     analysis::visit(query, |term, _, _| {
         terms.insert(hash(term.as_bytes()), 1.0);
     });
+    // A question that begins with the name of a document means that one and not those whose names
+    // contain it, as every decree contains the name of its law.
+    let mut name = String::new();
+    for word in query.split_whitespace().take(NAME_WORDS_MAX) {
+        name.push_str(word);
+        terms.extend(name_term(&name).map(|term| (term, 1.0)));
+    }
     for reference in citation::find(query) {
         if let Some(term) = article_term(&reference) {
             terms.insert(term, 1.0);
         }
     }
     sorted(terms.into_iter())
+}
+
+/// Words of a question that may be the name of a document.
+const NAME_WORDS_MAX: usize = 12;
+
+/// A whole name as one term, however it is spaced and quoted.
+fn name_term(name: &str) -> Option<u32> {
+    let compact: String = name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    (!compact.is_empty()).then(|| hash(format!("={compact}").as_bytes()))
 }
 
 /// `제34조의2` as one term, since its digits alone stand everywhere. Only headings that begin with
@@ -154,6 +175,17 @@ mod tests {
         let query = of_query("중도상환수수료");
         assert!(overlap(&mentioned, &query) > 0.0);
         assert!(overlap(&titled, &query) > overlap(&mentioned, &query));
+    }
+
+    #[test]
+    fn the_name_of_a_law_is_not_that_of_its_decree() {
+        let weighting = Weighting::default();
+        let [law, decree] = ["은행법", "은행법 시행령"]
+            .map(|title| of_passage(&Parts { title, heading: &[], text: "이를 정한다." }, &weighting));
+        let query = of_query("「은행법」 제35조");
+        assert!(overlap(&law, &query) > overlap(&decree, &query));
+        let query = of_query("은행법 시행령 제35조");
+        assert!(overlap(&decree, &query) > overlap(&law, &query));
     }
 
     #[test]

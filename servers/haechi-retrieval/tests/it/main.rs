@@ -6,5 +6,6 @@ mod contract;
 mod corpus;
 mod kill;
 mod manuals;
+mod qdrant;
 mod serving;
 mod store;
