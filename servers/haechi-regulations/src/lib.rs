@@ -4,23 +4,31 @@
 //! and gives no legal advice. What it cannot know (a date before its first version, a law that is
 //! not indexed) it says.
 
-mod catalog;
-mod domain;
-mod error;
-mod eval;
-mod index;
-mod ingest;
-mod names;
-mod query;
-mod rank;
-mod references;
-mod resolve;
-mod search;
-mod settings;
-mod snippet;
-mod structure;
-mod timeline;
-mod vocabulary;
+pub mod article;
+pub mod catalog;
+mod commands;
+pub mod compare;
+pub mod domain;
+pub mod error;
+pub mod eval;
+pub mod index;
+pub mod ingest;
+pub mod names;
+pub mod query;
+pub mod rank;
+pub mod readable;
+pub mod references;
+pub mod resolve;
+pub mod search;
+pub mod settings;
+pub mod snippet;
+pub mod structure;
+pub mod timeline;
+pub mod tools;
+pub mod trace;
+pub mod verify;
+pub mod vocabulary;
 
 pub use domain::Regulations;
 pub use error::Error;
+pub use commands::run;

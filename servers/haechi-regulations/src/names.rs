@@ -63,6 +63,10 @@ impl Names {
         for (at, regulation) in catalog.regulations.iter().enumerate() {
             names.add(&regulation.title, &regulation.title, Some(at), true);
         }
+        // `은행법 시행령` is a text of its own even where only 은행법 is indexed.
+        for regulation in catalog.regulations.iter().filter(|regulation| !regulation.internal) {
+            names.add_levels(&regulation.title);
+        }
         for (at, regulation) in catalog.regulations.iter().enumerate() {
             for short in &regulation.short_names {
                 names.add(short, &regulation.title, Some(at), false);
@@ -179,12 +183,27 @@ impl Builder {
         }
     }
 
+    fn add_levels(&mut self, title: &str) {
+        if family_of(title) == title {
+            for level in ["시행령", "시행규칙"] {
+                let full = format!("{title} {level}");
+                if !self.entries.contains_key(&squeeze(&full)) {
+                    self.add(&full, &full, None, true);
+                }
+            }
+        }
+    }
+
     /// Adds a short name of a statute and, with it, those of its decree and rule.
     fn add_family(&mut self, short: &str, title: &str) {
         let full = self.entries.get(&squeeze(title)).filter(|entry| entry.full).cloned();
         let (title_known, regulations) = match full {
             Some(entry) => (entry.title, entry.regulations),
-            None => (title.to_owned(), Vec::new()),
+            None => {
+                self.add(title, title, None, true);
+                self.add_levels(title);
+                (title.to_owned(), Vec::new())
+            }
         };
         let key = squeeze(short);
         if self.entries.contains_key(&key) {

@@ -107,7 +107,10 @@ fn title_of(
         Base::This => Some((own.to_owned(), true, reference.start)),
         Base::Same => {
             // `같은 법` right after a name means that law; with nothing named it means this one.
-            let before = latest_name(named, reference.start).map(|name| name.title.as_str());
+            let known = latest_name(named, reference.start).map(|name| (name.end, name.title.as_str()));
+            let quoted = citation::quoted_names(text.get(..reference.start)?).pop();
+            let quoted = quoted.and_then(|range| Some((range.end, text.get(range)?)));
+            let before = known.into_iter().chain(quoted).max_by_key(|(end, _)| *end).map(|(_, title)| title);
             let base = before.or(last_title).unwrap_or(own);
             let base = if reference.naming.level.is_some() { family_of(base) } else { law_of(base, text, reference.start) };
             other(level(base, reference.naming.level), reference.start)
