@@ -70,14 +70,13 @@ pub struct Ranked {
 struct Weighted {
     text: String,
     weight: f32,
-    idf: f32,
 }
 
 impl Library {
     /// Ranks texts by words, best first.
     pub fn rank(&self, request: &Request<'_>, weights: &Weights) -> Result<Vec<Ranked>, Error> {
         let searcher = self.searcher();
-        let terms = self.weigh(&searcher, request, weights)?;
+        let terms = self.weigh(request, weights);
         if terms.is_empty() {
             return Ok(Vec::new());
         }
@@ -95,14 +94,13 @@ impl Library {
         Ok(idf)
     }
 
-    fn weigh(&self, searcher: &Searcher, request: &Request<'_>, weights: &Weights) -> Result<Vec<Weighted>, Error> {
-        let mut order: Vec<String> = Vec::new();
-        let mut by_text: HashMap<String, f32> = HashMap::new();
+    fn weigh(&self, request: &Request<'_>, weights: &Weights) -> Vec<Weighted> {
+        let mut seen: std::collections::HashSet<String> = std::collections::HashSet::new();
+        let mut terms = Vec::new();
         let mut add = |text: &str, weight: f32| {
             analysis::visit(text, |term, _, _| {
-                if !by_text.contains_key(term) {
-                    by_text.insert(term.to_owned(), weight);
-                    order.push(term.to_owned());
+                if seen.insert(term.to_owned()) {
+                    terms.push(Weighted { text: term.to_owned(), weight });
                 }
             });
         };
@@ -110,14 +108,7 @@ impl Library {
         for words in request.expansions {
             add(words, weights.expansion);
         }
-        order
-            .into_iter()
-            .map(|text| {
-                let weight = by_text.get(&text).copied().unwrap_or(1.0);
-                let idf = self.idf(searcher, &text)?;
-                Ok(Weighted { text, weight, idf })
-            })
-            .collect()
+        terms
     }
 
     fn weigh_telling(&self, searcher: &Searcher, words: &str) -> Result<Vec<(String, f32)>, Error> {

@@ -106,6 +106,8 @@ impl Library {
 
     /// Every text of an article, by the day it took effect.
     pub fn texts(&self, law: &str, article: Article) -> Result<Vec<Stored>, Error> {
+        // 제0조 is how some files call a text that has no articles.
+        let article = if article == Article::new(0, None) { structure::WHOLE } else { article };
         let mut texts = self.with_term(self.fields.key, &article_key(law, article), 1_000)?;
         texts.sort_by_key(|stored| stored.meta.from);
         Ok(texts)

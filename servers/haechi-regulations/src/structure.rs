@@ -75,10 +75,16 @@ pub fn read(text: &str, markdown: bool, fallback: &str) -> Source {
             deleted: false,
         });
     }
+    if let [only] = source.articles.as_mut_slice()
+        && only.article == Article::new(0, None)
+    {
+        // Some files of the same order call their whole text 제0조 and others call it nothing.
+        only.article = WHOLE;
+    }
     source
 }
 
-/// The pseudo-article that stands for a text without articles. Some statutes use 제0조 themselves.
+/// The pseudo-article that stands for a text without articles.
 pub const WHOLE: Article = Article { number: 0, branch: Some(9_999) };
 
 /// The label of an article for people: the pseudo-article has none.

@@ -5,7 +5,10 @@
 //! changes, and on a given day the last-promulgated change that is in effect by then wins. A file
 //! that merely repeats an article is no change. Where an amendment changes an article that an
 //! earlier, not yet effective one had changed too, its file holds both changes; nothing tells them
-//! apart, and the later text wins as a whole.
+//! apart, and the later text wins as a whole. Where an addendum lets single articles take effect on
+//! another day than the rest (`다만, 제26조제4항의 개정규정은 공포한 날부터`), that day counts for them.
+
+mod provisos;
 
 use std::collections::HashMap;
 
@@ -89,8 +92,13 @@ pub fn merge(mut versions: Vec<Source>) -> Timeline {
                 changes.insert(unit.key.clone(), Vec::new());
             }
         }
+        let split = provisos::split_days(version);
         for (key, line) in &mut changes {
-            record(line, at, effective(version), present.get(key).copied());
+            let day = match key {
+                Key::Article(article) => split.get(article).copied(),
+                Key::Annex(_) => None,
+            };
+            record(line, at, day.unwrap_or_else(|| effective(version)), effective(version), present.get(key).copied());
         }
     }
     keys.sort_by_key(|key| match key {
@@ -156,10 +164,12 @@ struct Content {
     days: Vec<Day>,
 }
 
-fn record(line: &mut Vec<Change>, version: usize, effective: Day, now: Option<&Unit>) {
+/// Notes what a version says of an article. `day` is when a change of it takes effect, which an
+/// addendum may set apart from the day of the version.
+fn record(line: &mut Vec<Change>, version: usize, day: Day, effective: Day, now: Option<&Unit>) {
     let Some(unit) = now else {
         if line.last().is_some_and(|last| last.content.is_some()) {
-            line.push(Change { version, effective, content: None });
+            line.push(Change { version, effective: day, content: None });
         }
         return;
     };
@@ -171,8 +181,10 @@ fn record(line: &mut Vec<Change>, version: usize, effective: Day, now: Option<&U
             content.days.push(effective);
         }
         _ => {
-            let content = Content { unit: unit.clone(), essence, days: vec![effective] };
-            line.push(Change { version, effective, content: Some(content) });
+            // In the first known version nothing tells what it changed.
+            let day = if line.is_empty() && version == 0 { effective } else { day };
+            let content = Content { unit: unit.clone(), essence, days: vec![day, effective] };
+            line.push(Change { version, effective: day, content: Some(content) });
         }
     }
 }
