@@ -40,6 +40,13 @@ enum Command {
     /// 채점기의 형식으로 PDF의 표를 적습니다
     #[command(hide = true)]
     Predict(PredictArgs),
+    /// 한 쪽의 선과 글줄을 그대로 보여 줍니다
+    #[command(hide = true)]
+    Inspect {
+        path: PathBuf,
+        #[arg(default_value_t = 1)]
+        page: usize,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -144,6 +151,7 @@ pub fn run() -> Result<(), Failure> {
             })
         }
         Some(Command::Predict(arguments)) => crate::predict::run(&arguments.paths, &arguments.out).map_err(Failure::from),
+        Some(Command::Inspect { path, page }) => haechi_serving::answer(&crate::predict::inspect(&path, page)?),
     }
 }
 

@@ -67,3 +67,30 @@ fn prediction(table: &PdfTable) -> Value {
         "spans": spans,
     })
 }
+
+/// What a page holds before any table is found: its joined rules and its lines.
+pub(crate) fn inspect(path: &Path, page: usize) -> Result<String, Problem> {
+    let shown = path.display().to_string();
+    let document = source::read_pdf(path, &shown, vec![page], PdfLimits::default())?;
+    let mut text = String::new();
+    for page in &document.pages {
+        let rules = pdf::rules::of_page(page);
+        text.push_str(&format!("page {} {:.0}x{:.0} curves {}\n", page.number, page.width, page.height, page.curves));
+        for (name, segments) in [("h", &rules.horizontal), ("v", &rules.vertical)] {
+            for segment in segments {
+                text.push_str(&format!("{name} at {:.1} {:.1}..{:.1}\n", segment.at, segment.from, segment.to));
+            }
+        }
+        for area in &page.areas {
+            text.push_str(&format!("area {:?} {:?}\n", area.rect, area.colour));
+        }
+        for line in haechi_documents::pdf::layout::lines(page) {
+            text.push_str(&format!("{:.1} size {:.1}:", line.baseline, line.size));
+            for word in &line.words {
+                text.push_str(&format!(" [{:.0} {} {:.0}]", word.rect.left, word.text, word.rect.right));
+            }
+            text.push('\n');
+        }
+    }
+    Ok(text)
+}

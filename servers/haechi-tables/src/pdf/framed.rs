@@ -95,7 +95,7 @@ enum Band {
     Prose,
 }
 
-fn rows_between<'w>(lines: &'w [Line], top: f64, bottom: f64, left: f64, right: f64) -> Vec<Row<'w>> {
+pub(super) fn rows_between<'w>(lines: &'w [Line], top: f64, bottom: f64, left: f64, right: f64) -> Vec<Row<'w>> {
     lines
         .iter()
         .filter(|line| top < line.baseline - 0.3 * line.size && line.baseline - 0.3 * line.size < bottom)
@@ -207,6 +207,13 @@ fn table(ats: &[f64], left: f64, right: f64, horizontal: &[Segment], lines: &[Li
     if rows.len() < 2 || rows.iter().filter(|row| 1 < row.chunks.len()).count() < 2 {
         return None;
     }
+    // Headers may stand above the first rule that is as wide as the table.
+    let mut top = top;
+    if rows.first().is_some_and(Row::is_data) {
+        let above = headers_above(top, left, right, horizontal, lines);
+        top = above.first().map_or(top, |row| row.top - 1.0);
+        rows.splice(0..0, above);
+    }
     let rect = Rect::new(left + 4.0, top, right - 4.0, bottom);
     let inside: Vec<Segment> = horizontal
         .iter()
@@ -217,8 +224,29 @@ fn table(ats: &[f64], left: f64, right: f64, horizontal: &[Segment], lines: &[Li
     is_table(&grid).then_some(grid)
 }
 
+/// Lines right above a rule that head columns: several chunks, or one over a rule of its own.
+fn headers_above<'w>(top: f64, left: f64, right: f64, horizontal: &[Segment], lines: &'w [Line]) -> Vec<Row<'w>> {
+    const LINES_MAX: usize = 5;
+    let mut found: Vec<Row<'w>> = Vec::new();
+    let mut edge = top;
+    for row in rows_between(lines, f64::NEG_INFINITY, top, left, right).into_iter().rev().take(LINES_MAX) {
+        let ruled = horizontal.iter().any(|segment| {
+            row.baseline < segment.at && segment.at < edge + 1.0 && left <= segment.from && segment.to <= right + 4.0
+        });
+        let wide = row.chunks.iter().any(|chunk| 0.5 * (right - left) < chunk.width());
+        let near = edge - row.baseline < 1.7 * row.size;
+        if wide || !near || (row.chunks.len() < 2 && !ruled) {
+            break;
+        }
+        edge = row.baseline - row.size;
+        found.push(row);
+    }
+    found.reverse();
+    if found.iter().any(|row| 1 < row.chunks.len()) { found } else { Vec::new() }
+}
+
 /// Cells hold few words each in a table, many in columns of prose.
-fn is_table(grid: &Grid) -> bool {
+pub(super) fn is_table(grid: &Grid) -> bool {
     let (rows, columns) = grid.occupied();
     if rows < 2 || columns < 2 {
         return false;

@@ -7,12 +7,13 @@ use haechi_documents::pdf::Rect;
 use haechi_documents::pdf::layout::{Line, Word};
 
 use super::grid::{Cell, Evidence, Grid, text_of};
+use super::refine;
 use super::rules::{Rules, Segment, coverage};
 
 /// How far a rule may end before the one it should meet.
 const REACH: f64 = 5.0;
 /// Rules closer than this bound the same column or row.
-const SAME: f64 = 3.5;
+pub(super) const SAME: f64 = 3.5;
 /// A side of a cell counts as drawn when this much of it is.
 const DRAWN: f64 = 0.6;
 /// A page with more rules than this is a drawing; the cost of joining them is quadratic.
@@ -28,13 +29,23 @@ pub fn find(rules: &Rules, lines: &[Line]) -> Vec<Grid> {
         .into_iter()
         .filter_map(|component| {
             let grid = build(&component, lines)?;
-            Some(grid)
+            Some(refine::refined(grid, &component, lines))
         })
         .collect()
 }
 
+/// What a component of rules encloses.
+pub fn bounds(rules: &Rules) -> Option<Rect> {
+    let across = rules.horizontal.iter().map(|rule| Rect::new(rule.from, rule.at, rule.to, rule.at));
+    let down = rules.vertical.iter().map(|rule| Rect::new(rule.at, rule.from, rule.at, rule.to));
+    across.chain(down).reduce(|a, b| a.union(&b))
+}
+
 /// Groups of rules that touch each other.
 pub fn components(rules: &Rules) -> Vec<Rules> {
+    if RULES_MAX < rules.horizontal.len() + rules.vertical.len() {
+        return Vec::new();
+    }
     let count = rules.horizontal.len();
     let total = count + rules.vertical.len();
     let mut parent: Vec<usize> = (0..total).collect();

@@ -4,10 +4,13 @@
 //! alignment alone. What one has taken, the next does not see. A page without any text is not
 //! searched; whoever asked is told so.
 
+pub mod aligned;
 pub mod chunks;
 pub mod framed;
 pub mod grid;
+mod join;
 pub mod lattice;
+mod refine;
 pub mod rules;
 pub mod textgrid;
 
@@ -24,13 +27,19 @@ pub struct PdfTable {
     pub grid: Grid,
     /// The rows at which the parts on later pages begin.
     pub part_starts: Vec<usize>,
+    /// Where the last part ends on its page.
+    last_bottom: f64,
+    /// Lines of text above the first part and below the last, without the margins of the page.
+    lines_above: usize,
+    lines_below: usize,
     pub title: Option<String>,
     pub unit: Option<String>,
 }
 
 impl PdfTable {
     fn on_page(page: usize, grid: Grid) -> Self {
-        Self { pages: vec![page], grid, part_starts: vec![0], title: None, unit: None }
+        let last_bottom = grid.rect.bottom;
+        Self { pages: vec![page], grid, part_starts: vec![0], last_bottom, lines_above: 0, lines_below: 0, title: None, unit: None }
     }
 
     /// The page that a row of the table stands on.
@@ -42,18 +51,42 @@ impl PdfTable {
 
 /// The tables of a document in reading order.
 pub fn find(document: &PdfDocument) -> Vec<PdfTable> {
-    document
-        .pages
-        .iter()
-        .flat_map(|page| find_on_page(page).into_iter().map(|grid| PdfTable::on_page(page.number, grid)))
+    let tables = document.pages.iter().flat_map(tables_of_page).collect();
+    let height_of = |number: usize| {
+        document.pages.iter().find(|page| page.number == number).map_or(0.0, |page| page.height)
+    };
+    join::joined(tables, height_of)
+}
+
+fn tables_of_page(page: &Page) -> Vec<PdfTable> {
+    const MARGIN: f64 = 0.075;
+    let lines: Vec<Line> = layout::lines(page);
+    let (head, foot) = (MARGIN * page.height, (1.0 - MARGIN) * page.height);
+    find_in_lines(page, &lines)
+        .into_iter()
+        .map(|grid| {
+            let rect = grid.rect;
+            let mut table = PdfTable::on_page(page.number, grid);
+            let between = |from: f64, to: f64| {
+                lines.iter().filter(|line| from < line.rect.middle_y() && line.rect.middle_y() < to).count()
+            };
+            table.lines_above = between(head, rect.top);
+            table.lines_below = between(rect.bottom, foot);
+            table
+        })
         .collect()
 }
 
 /// The tables of one page from top to bottom.
 pub fn find_on_page(page: &Page) -> Vec<Grid> {
-    let lines: Vec<Line> = layout::lines(page);
+    find_in_lines(page, &layout::lines(page))
+}
+
+fn find_in_lines(page: &Page, lines: &[Line]) -> Vec<Grid> {
     let rules = rules::of_page(page);
-    let mut found: Vec<Grid> = lattice::find(&rules, &lines).into_iter().filter(lattice::is_table).collect();
+    let enclosed: Vec<Rect> = lattice::components(&rules).iter().filter_map(lattice::bounds).collect();
+    let shaded = rules::with_shades(page, &rules, &enclosed);
+    let mut found: Vec<Grid> = lattice::find(&shaded, lines).into_iter().filter(lattice::is_table).collect();
     // What a ruled table has taken, the others do not see.
     let free = |rect: &Rect, found: &[Grid]| !found.iter().any(|grid| grid.rect.grown(2.0).overlaps(rect));
     let rest: Vec<Segment> = rules
@@ -65,8 +98,20 @@ pub fn find_on_page(page: &Page) -> Vec<Grid> {
         })
         .copied()
         .collect();
-    let framed = framed::find(&rest, &lines);
+    let framed = framed::find(&rest, lines);
     for grid in framed {
+        if free(&grid.rect, &found) {
+            found.push(grid);
+        }
+    }
+    // Shaded cells and stripes frame a table where no rule does.
+    let shades = rules::of_shades(page);
+    for grid in framed::find(&shades.horizontal, lines) {
+        if free(&grid.rect, &found) {
+            found.push(grid);
+        }
+    }
+    for grid in aligned::find(lines, &found, &page.images) {
         if free(&grid.rect, &found) {
             found.push(grid);
         }

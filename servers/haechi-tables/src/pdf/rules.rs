@@ -62,6 +62,30 @@ pub fn of_shades(page: &Page) -> Rules {
     Rules { horizontal: join(horizontal), vertical: join(vertical) }
 }
 
+/// The rules with the edges of shaded cells added wherever these lie inside what rules enclose.
+pub fn with_shades(page: &Page, rules: &Rules, enclosed: &[Rect]) -> Rules {
+    let mut all = rules.clone();
+    for area in &page.areas {
+        if area.is_white() || !enclosed.iter().any(|rect| inside(&area.rect, &rect.grown(4.0))) {
+            continue;
+        }
+        let Rect { left, top, right, bottom } = area.rect;
+        // A shade that ends a little beside a rule belongs to that rule; only where none is near
+        // does its edge part two rows.
+        for at in [top, bottom] {
+            let near = rules.horizontal.iter().any(|rule| (rule.at - at).abs() < 7.0 && rule.from < right && left < rule.to);
+            if !near && 6.0 < bottom - top {
+                all.horizontal.push(Segment { at, from: left, to: right });
+            }
+        }
+    }
+    Rules { horizontal: join(all.horizontal), vertical: join(all.vertical) }
+}
+
+fn inside(inner: &Rect, outer: &Rect) -> bool {
+    outer.left <= inner.left && inner.right <= outer.right && outer.top <= inner.top && inner.bottom <= outer.bottom
+}
+
 fn lies_on_shade(rule: &Rule, page: &Page) -> bool {
     let reach = rule.rect.grown(1.5);
     page.areas.iter().any(|area| !area.is_white() && area.rect.overlaps(&reach))

@@ -228,6 +228,10 @@ fn header_cells(rows: &[Row<'_>], partial: &[Segment], columns: &[(f64, f64)], c
                 Some(bridge) if end + 1 < levels => (bridge.first, bridge.last),
                 _ => (column, column),
             };
+            // A header over columns whose headers lie at other heights keeps to those still free.
+            let is_free = |inside: usize| (level..=end).all(|row| !taken[row * columns.len() + inside]);
+            let from = (from..=column).rev().take_while(|inside| is_free(*inside)).last().unwrap_or(column);
+            let to = (column..=to).take_while(|inside| is_free(*inside)).last().unwrap_or(column);
             let left = if from == 0 { f64::NEG_INFINITY } else { borders[from - 1] };
             let right = borders.get(to).copied().unwrap_or(f64::INFINITY);
             let words: Vec<&Word> = rows
@@ -286,45 +290,64 @@ fn bridges(rows: &[Row<'_>], partial: &[Segment], columns: &[(f64, f64)]) -> Vec
         return found;
     }
     for (index, row) in rows.iter().enumerate() {
-        let Some(below) = rows.get(index + 1) else { break };
-        let spanning: Vec<&Chunk<'_>> =
-            row.chunks.iter().filter(|chunk| 1 < reach(columns, chunk.left, chunk.right).len()).collect();
-        if spanning.is_empty() || below.chunks.len() <= row.chunks.len() {
+        // The headers below may stand on another line than one that is as tall as both.
+        let Some(below) = rows.iter().skip(index + 1).take(3).find(|below| row.chunks.len() < below.chunks.len()) else {
+            continue;
+        };
+        let spanning = row.chunks.iter().any(|chunk| 1 < reach(columns, chunk.left, chunk.right).len());
+        if below.chunks.len() < 2 || (row.chunks.len() == 1 && !spanning && below.chunks.len() < 3) {
             continue;
         }
-        let at = f64::midpoint(row.baseline, below.baseline - 0.6 * below.size);
-        // Columns with headers below are shared out among the headers above, each to the nearest.
-        let mut shares: Vec<(usize, usize)> = row.chunks.iter().map(|_| (usize::MAX, 0)).collect();
-        for (column, bounds) in columns.iter().enumerate() {
-            let middle = f64::midpoint(bounds.0, bounds.1);
-            let headed = rows.iter().skip(index + 1).any(|row| {
-                row.chunks.iter().any(|chunk| chunk.left < bounds.1 && bounds.0 < chunk.right)
-            });
-            if !headed {
-                continue;
-            }
+        let at = below.baseline - 0.95 * below.size;
+        if at <= row.baseline - 0.5 * row.size {
+            continue;
+        }
+        // Headers below are shared out among the headers above, each to the nearest.
+        let mut shares: Vec<Vec<&Chunk<'_>>> = row.chunks.iter().map(|_| Vec::new()).collect();
+        for under in &below.chunks {
             let nearest = row
                 .chunks
                 .iter()
                 .enumerate()
-                .min_by(|a, b| (a.1.middle() - middle).abs().total_cmp(&(b.1.middle() - middle).abs()))
-                .map(|(chunk, _)| chunk);
-            if let Some(share) = nearest.and_then(|chunk| shares.get_mut(chunk)) {
-                *share = (share.0.min(column), share.1.max(column));
+                .min_by(|a, b| (a.1.middle() - under.middle()).abs().total_cmp(&(b.1.middle() - under.middle()).abs()));
+            if let Some(share) = nearest.and_then(|(chunk, _)| shares.get_mut(chunk)) {
+                share.push(under);
             }
         }
-        for (chunk, share) in row.chunks.iter().zip(shares) {
+        for (chunk, mut share) in row.chunks.iter().zip(shares) {
             let reached = reach(columns, chunk.left, chunk.right);
-            let (Some(from), Some(to)) = (reached.first().copied(), reached.last().copied()) else { continue };
-            let (mut first, mut last) = (from, to);
-            if share.0 <= from && to <= share.1 {
-                let hull = f64::midpoint(columns[share.0].0, columns[share.1].1);
-                let width = columns[share.1].1 - columns[share.0].0;
-                if (hull - chunk.middle()).abs() < 0.12 * width + 0.5 * row.size {
-                    (first, last) = share;
+            let fits = |share: &[&Chunk<'_>]| match (share.first(), share.last()) {
+                (Some(left), Some(right)) if 1 < share.len() => {
+                    let middle = f64::midpoint(left.left, right.right);
+                    (middle - chunk.middle()).abs() < 0.1 * (right.right - left.left) + 0.6 * row.size
                 }
+                _ => false,
+            };
+            // A header over the labels at the left is nobody's share.
+            if !fits(&share) && 2 < share.len() && share.first().is_some_and(|first| first.left <= columns[0].1) {
+                share.remove(0);
             }
-            if first < last {
+            let (first, last) = if fits(&share) {
+                let left = share.first().map_or(0.0, |chunk| chunk.left);
+                let right = share.last().map_or(0.0, |chunk| chunk.right);
+                let over: Vec<usize> = columns
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, column)| column.0 < right && left < column.1)
+                    .map(|(index, _)| index)
+                    .collect();
+                match (over.first(), over.last()) {
+                    (Some(first), Some(last)) => (*first, *last),
+                    _ => continue,
+                }
+            } else {
+                match (reached.first(), reached.last()) {
+                    (Some(first), Some(last)) => (*first, *last),
+                    _ => continue,
+                }
+            };
+            let taken = found.iter().any(|bridge| (bridge.at - at).abs() < 3.0 && bridge.first <= last && first <= bridge.last);
+            if first < last && !taken {
                 found.push(Bridge { at, first, last });
             }
         }
@@ -420,8 +443,7 @@ fn parts_of<'w>(row: &Row<'w>, columns: &[(f64, f64)], borders: &[f64]) -> Vec<(
     let mut parts: Vec<(usize, usize, Vec<&'w Word>)> = Vec::new();
     let lonely = row.chunks.len() == 1;
     for chunk in &row.chunks {
-        let words: Vec<&'w Word> = chunk.words.iter().filter(|word| !is_pure_leader(chunk, word)).copied().collect();
-        let words = if words.is_empty() { chunk.words.clone() } else { words };
+        let words: Vec<&'w Word> = chunk.words.clone();
         let right = words.last().map_or(chunk.right, |word| word.rect.right);
         let reached = reach(columns, chunk.left, right);
         match reached.as_slice() {
@@ -461,11 +483,6 @@ fn push_part<'w>(parts: &mut Vec<(usize, usize, Vec<&'w Word>)>, first: usize, l
     }
 }
 
-/// Leaders at the end of a label stay with it only where they are part of its text.
-fn is_pure_leader(_: &Chunk<'_>, _: &Word) -> bool {
-    false
-}
-
 /// Whether a line goes on with the row above instead of beginning one.
 fn continues(
     last: &Open<'_>,
@@ -476,6 +493,10 @@ fn continues(
     column_count: usize,
 ) -> bool {
     let distance = row.baseline - last.last_baseline;
+    // Labels of two lines beside a figure set at their middle overlap in height.
+    if distance < 0.8 * row.size.min(8.0_f64.max(row.size)) && (parts.len() == 1 || last.cells.len() == 1) {
+        return true;
+    }
     if 2.2 * row.size < distance || row.chunks.iter().any(|chunk| chunk.numeric && 1 < row.chunks.len()) {
         return false;
     }
