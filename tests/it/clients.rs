@@ -115,6 +115,67 @@ fn node_program(folder: &Path, env: &TestEnv, script: &str, arguments: &[&str]) 
     Finished::of(&mut command)
 }
 
+/// The block that the README tells people to paste, with its example paths replaced by ours.
+fn readme_block(env: &TestEnv) -> Value {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    let korean = std::fs::read_to_string(workspace().join("README.ko.md")).unwrap();
+    let block = |text: &str| -> String {
+        text.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap().to_owned()
+    };
+    assert_eq!(block(&readme), block(&korean), "both READMEs show the same block");
+    let fixtures = crate::demo::workspace_copy(env);
+    let place = |path: &str| fixtures.join(path).to_string_lossy().into_owned();
+    let text = block(&readme)
+        .replace("/srv/haechi/", &place(".haechi/"))
+        .replace("/srv/files", &place("tables"))
+        .replace("/srv/bank.db", &place("customers/bank.db"))
+        .replace("/srv/policy.toml", &place("customers/policy.toml"));
+    serde_json::from_str(&text).expect("the README's block is JSON")
+}
+
+#[test]
+fn each_server_plugs_in_by_the_block_of_the_readme() {
+    let Some(folder) = installed() else { return };
+    let env = TestEnv::new();
+    let block = readme_block(&env);
+    for (server, source) in [("regulations", "regulations"), ("retrieval", "manuals")] {
+        let data = env.work().join("fixtures/.haechi").join(server);
+        let source = env.work().join("fixtures").join(source);
+        let indexed = env.run(
+            haechi_testkit::binary(&format!("haechi-{server}")),
+            ["index", source.to_str().unwrap(), "--data", data.to_str().unwrap()],
+        );
+        assert_eq!(indexed.code, Some(0), "{indexed}");
+    }
+    let calls = [
+        ("regulations", "search_regulations", json!({ "query": "동일차주 한도" }), "hits"),
+        ("retrieval", "search_passages", json!({ "query": "PF 사후관리" }), "passages"),
+        ("tables", "list_files", json!({}), "files"),
+        ("customers", "list_customer_tables", json!({}), "tables"),
+    ];
+    let servers = block["mcpServers"].as_object().unwrap();
+    assert_eq!(servers.len(), calls.len());
+    for (server, tool, arguments, list) in calls {
+        let entry = &servers[server];
+        let name = Path::new(entry["command"].as_str().unwrap()).file_name().unwrap().to_str().unwrap();
+        for era in ["initialize", "stateless"] {
+            for (client_name, client) in sdks(&folder) {
+                let plan = json!({
+                    "command": haechi_testkit::binary(name), "args": entry["args"], "cwd": env.work(), "era": era,
+                    "env": { "HOME": env.home(), "PATH": std::env::var("PATH").unwrap_or_default() },
+                    "calls": [{ "tool": tool, "arguments": arguments }],
+                });
+                let answer = run(client, client_name, &plan);
+                assert_eq!(answer["server"], name, "{client_name}: {answer}");
+                let result = &answer["results"][0];
+                assert_eq!(result["isError"], false, "{client_name} {server}: {answer}");
+                let found = result["structured"][list].as_array().map_or(0, Vec::len);
+                assert!(found > 0, "{client_name} {server} {era}: {answer}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_inspector_finds_every_schema_portable() {
     let Some(folder) = installed() else { return };
@@ -129,7 +190,9 @@ fn the_inspector_finds_every_schema_portable() {
         let mut arguments = vec!["--cli", &program, "--method", "tools/list", "--strict", "-q"];
         let scratch = crate::demo::workspace_copy(&env);
         let settings = scratch.join(settings.file_name().unwrap()).to_string_lossy().into_owned();
-        arguments.splice(2..2, ["--config", &settings]);
+        // `--config` would be the inspector's own.
+        let settings = format!("HAECHI_CONFIG={settings}");
+        arguments.extend(["-e", &settings]);
         let finished = node_program(&folder, &env, "inspector/clients/launcher/build/index.js", &arguments);
         assert_eq!(finished.code, Some(0), "{program}\n{finished}");
         assert!(finished.stdout.contains("inputSchema"), "{program}\n{finished}");

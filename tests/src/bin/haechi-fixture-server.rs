@@ -77,6 +77,13 @@ struct Waited {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct WaitForFile {
+    /// 생기기를 기다릴 파일
+    path: std::path::PathBuf,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Nothing {}
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -116,6 +123,17 @@ fn service() -> Service {
                     let waited = call.blocking(move |cancel| wait(input.ms, cancel)).await?;
                     Ok(Reply::new(Waited { waited }))
                 }),
+        )
+        .tool(
+            Tool::read_only(
+                "wait_for_file",
+                "파일 기다리기",
+                "주어진 파일이 생길 때까지 기다립니다. 시험이 때를 맞출 때 씁니다.",
+            )
+            .handler(async |call: Call, input: WaitForFile| {
+                let waited = call.blocking(move |cancel| wait_for_file(&input.path, cancel)).await?;
+                Ok(Reply::new(Waited { waited }))
+            }),
         )
         .tool(
             Tool::read_only("panic_at_once", "당황", "처리하다가 곧바로 패닉을 일으킵니다. 서버는 살아 있어야 합니다.")
@@ -197,6 +215,17 @@ fn wait(ms: u64, cancel: &CancellationToken) -> Result<bool, Problem> {
     while std::time::Instant::now() < until {
         if cancel.is_cancelled() {
             say("work was cancelled");
+            return Err(Call::cancelled());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(true)
+}
+
+fn wait_for_file(path: &std::path::Path, cancel: &CancellationToken) -> Result<bool, Problem> {
+    say("work began");
+    while !path.exists() {
+        if cancel.is_cancelled() {
             return Err(Call::cancelled());
         }
         std::thread::sleep(Duration::from_millis(1));
