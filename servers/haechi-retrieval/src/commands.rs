@@ -3,7 +3,7 @@
 use std::{
     io::{IsTerminal as _, Write as _},
     path::PathBuf,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,7 @@ use haechi_contract::{
 use haechi_serving::{Common, Failure, ServeArgs, Started, answer, start};
 
 use crate::{
+    embed::{Embedder, endpoint::Endpoint},
     error::RetrievalError,
     evaluate::Evaluation,
     freshness::Shared,
@@ -23,6 +24,7 @@ use crate::{
     settings::Settings,
     store::{Store, edge::EdgeStore, qdrant::QdrantStore},
     tools::{self, IDENTITY},
+    transfer::transfer,
 };
 
 /// 문서에서 질문에 맞는 단락을 찾는 MCP 서버
@@ -86,6 +88,10 @@ enum Command {
     },
     /// 컬렉션과 그 크기
     Status,
+    /// 색인 폴더의 컬렉션을 Qdrant 서버로 옮김 (같은 이름은 바뀜)
+    Push,
+    /// Qdrant 서버의 컬렉션을 색인 폴더로 옮김 (같은 이름은 바뀜)
+    Pull,
     /// 질문 파일(JSONL)로 검색 품질을 잼
     Eval {
         file: PathBuf,
@@ -118,6 +124,9 @@ pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
     let started = start(&IDENTITY, &cli.common)?;
     let settings = settings(&started, &cli.place)?;
+    if let Some(command @ (Command::Push | Command::Pull)) = &cli.command {
+        return move_collection(&settings, matches!(command, Command::Push));
+    }
     let library = library(&settings)?;
     match cli.command {
         None => serve(&started, &settings, library, &ServeArgs::default()),
@@ -148,6 +157,8 @@ pub fn run() -> Result<(), Failure> {
             let found = library.search(&input).map_err(Problem::from)?;
             answer(&if cli.common.json { json(&found)? } else { tools::readable(&found) })
         }
+        // Handled above, before a store is chosen.
+        Some(Command::Push | Command::Pull) => Ok(()),
         Some(Command::Status) => {
             let found = library.collections().map_err(Problem::from)?;
             answer(&if cli.common.json { json(&found)? } else { tools::readable_collections(&found) })
@@ -186,6 +197,9 @@ fn settings(started: &Started, place: &Place) -> Result<Settings, Failure> {
     if let Some(key_file) = settings.qdrant.as_mut().and_then(|options| options.key_file.as_mut()) {
         *key_file = started.resolve(key_file);
     }
+    if let Some(key_file) = settings.embedder.as_mut().and_then(|options| options.key_file.as_mut()) {
+        *key_file = started.resolve(key_file);
+    }
     for source in &mut settings.sources {
         *source = started.resolve(source);
     }
@@ -199,8 +213,30 @@ fn library(settings: &Settings) -> Result<Library, Failure> {
         }
         None => Box::new(EdgeStore::new(settings.data.clone())),
     };
-    let options = LibraryOptions { default_collection: settings.collection.clone(), ..LibraryOptions::default() };
-    Ok(Library::new(store, None, options))
+    let mut options = LibraryOptions { default_collection: settings.collection.clone(), ..LibraryOptions::default() };
+    options.fusion.lexical_weight = settings.lexical_weight().map_err(Problem::from)?;
+    let embedder: Option<Arc<dyn Embedder>> = match &settings.embedder {
+        Some(options) => Some(Arc::new(Endpoint::new(options.clone()).map_err(Problem::from)?)),
+        None => None,
+    };
+    Ok(Library::new(store, embedder, options))
+}
+
+fn move_collection(settings: &Settings, push: bool) -> Result<(), Failure> {
+    let Some(options) = &settings.qdrant else {
+        return Err(Problem::new(Code::InvalidInput, "어느 Qdrant 서버인지 모릅니다")
+            .with_hint("--qdrant 주소를 적거나 [retrieval] qdrant를 설정하십시오")
+            .into());
+    };
+    let folder = EdgeStore::new(settings.data.clone());
+    let server = QdrantStore::new(options.clone()).map_err(RetrievalError::from).map_err(Problem::from)?;
+    let (from, to): (&dyn Store, &dyn Store) = if push { (&folder, &server) } else { (&server, &folder) };
+    let terminal = Terminal::default();
+    let moved = transfer(from, to, &settings.collection, |moved, passages| {
+        terminal.progress(Progress { documents_done: moved, documents: passages, passages: moved });
+    })
+    .map_err(Problem::from)?;
+    answer(&format!("{}: 단락 {moved}개를 {}에서 {}로 옮겼습니다", settings.collection, from.describe(), to.describe()))
 }
 
 fn plan(settings: &Settings) -> Result<Plan, Failure> {

@@ -4,6 +4,8 @@
 //! model is called and how it is used goes into its fingerprint, since vectors of two models look
 //! alike and mean nothing to each other.
 
+pub mod endpoint;
+
 use crate::{error::RetrievalError, record::StoredModel};
 
 /// Something that turns texts into vectors. Methods block.

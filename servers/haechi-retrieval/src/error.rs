@@ -37,6 +37,8 @@ pub enum RetrievalError {
     Embedding { detail: EmbeddingFault },
     #[error("settings are wrong: {detail}")]
     Settings { detail: &'static str },
+    #[error("{arrived} of {expected} passages arrived")]
+    Incomplete { arrived: usize, expected: usize },
     #[error("the work was cancelled")]
     Cancelled,
     #[error(transparent)]
@@ -128,6 +130,10 @@ impl From<RetrievalError> for Problem {
             E::Embedding { detail } => embedding(&detail),
             E::Settings { detail } => {
                 Problem::new(Code::InvalidSettings, "[retrieval] 설정이 맞지 않습니다").with_hint(detail)
+            }
+            E::Incomplete { arrived, expected } => {
+                Problem::new(Code::Corrupt, format!("단락 {expected}개 가운데 {arrived}개만 옮겨졌습니다"))
+                    .with_hint("다른 프로세스가 같은 컬렉션에 쓰고 있지 않은지 확인하고 다시 옮기십시오")
             }
             E::Cancelled => Problem::new(Code::Cancelled, "요청이 취소되었습니다"),
             E::Store(error) => store(error),

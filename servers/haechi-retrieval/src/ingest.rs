@@ -16,12 +16,14 @@ use std::{
 
 use haechi_documents::{Document, DocumentError, Format, Limits};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::{
     cut::{CUTTER_VERSION, Draft, Size, cut},
+    embed::Embedder,
     error::RetrievalError,
     library::{Library, Shelf},
-    record::{DIGEST, DOCUMENT, RECORD, StoredDocument, StoredPassage, is, of_record, point, read},
+    record::{DIGEST, DOCUMENT, RECORD, StoredDocument, StoredPassage, TITLE, is, of_record, point, read},
     store::{Condition, Filter, Point, Vectors},
     terms::{self, Parts, Weighting},
 };
@@ -512,11 +514,7 @@ impl<'a> Writer<'a> {
         let mut points = std::mem::take(&mut self.points);
         let passages = std::mem::take(&mut self.passages);
         if let Some(embedder) = self.library.embedder_for(self.shelf)? {
-            let texts: Vec<String> = passages.iter().map(embedded_text).collect();
-            let vectors = embedder.passages(&texts)?;
-            for (point, vector) in points.iter_mut().zip(vectors) {
-                point.vectors.dense = Some(vector);
-            }
+            self.embed(embedder.as_ref(), &mut points, &passages)?;
         }
         self.written += points.len();
         let collection = &self.shelf.collection;
@@ -543,6 +541,45 @@ impl<'a> Writer<'a> {
         )?;
         collection.flush()?;
         self.durable = std::mem::take(&mut self.records);
+        Ok(())
+    }
+
+    /// Gives every point its vector. A passage that is already stored keeps the one that it has:
+    /// its id comes from its content, and embedding is what costs.
+    fn embed(
+        &self,
+        embedder: &dyn Embedder,
+        points: &mut [Point],
+        passages: &[StoredPassage],
+    ) -> Result<(), RetrievalError> {
+        let mut known: HashMap<Uuid, Vec<f32>> = HashMap::new();
+        if !self.fresh {
+            let titles: HashMap<Uuid, &str> =
+                points.iter().zip(passages).map(|(point, passage)| (point.id, passage.title.as_str())).collect();
+            let ids: Vec<Uuid> = points.iter().map(|point| point.id).collect();
+            for stored in self.shelf.collection.fetch(&ids, true)? {
+                let same =
+                    stored.payload.get(TITLE).and_then(|title| title.as_str()) == titles.get(&stored.id).copied();
+                if let (true, Some(vector)) = (same, stored.vectors.dense) {
+                    known.insert(stored.id, vector);
+                }
+            }
+        }
+        let missing: Vec<usize> = (0..points.len())
+            .filter(|at| points.get(*at).is_some_and(|point| !known.contains_key(&point.id)))
+            .collect();
+        let texts: Vec<String> = missing.iter().filter_map(|at| passages.get(*at)).map(embedded_text).collect();
+        let vectors = embedder.passages(&texts)?;
+        for (at, vector) in missing.into_iter().zip(vectors) {
+            if let Some(point) = points.get_mut(at) {
+                point.vectors.dense = Some(vector);
+            }
+        }
+        for point in points {
+            if point.vectors.dense.is_none() {
+                point.vectors.dense = known.remove(&point.id);
+            }
+        }
         Ok(())
     }
 

@@ -19,6 +19,7 @@ pub mod settings;
 pub mod store;
 pub mod terms;
 pub mod tools;
+pub mod transfer;
 
 pub use commands::run;
 pub use freshness::Shared;

@@ -477,6 +477,8 @@ fn failed(error: QdrantError) -> StoreError {
         QdrantError::ResponseError { status } => match status.code() as i32 {
             // Deadline, unavailable.
             4 | 14 => StoreError::Unreachable { source },
+            // The client reports a refused connection as a fault of its own.
+            13 if status.message().starts_with("Failed to connect") => StoreError::Unreachable { source },
             // Permission denied, unauthenticated.
             7 | 16 => StoreError::Denied,
             3 => match dimensions(status.message()) {

@@ -4,6 +4,7 @@
 mod commands;
 mod contract;
 mod corpus;
+mod embedding;
 mod kill;
 mod manuals;
 mod qdrant;

@@ -173,3 +173,26 @@ fn the_commands_work_on_a_server() {
         );
     });
 }
+
+#[test]
+fn a_collection_moves_to_a_server_and_back() {
+    isolated("qdrant::a_collection_moves_to_a_server_and_back", |binary| {
+        let _server = Qdrant::start(binary);
+        let env = manuals();
+        env.write("key", KEY);
+        let run = |arguments: &[&str]| Finished::of(&mut program(&env, arguments)).expect_code(0);
+        let _ = run(&["index", "manuals"]);
+        let own = run(&["--json", "search", "담보인정비율"]);
+        env.write("haechi.toml", "[retrieval]\nqdrant = { url = \"http://127.0.0.1:6334\", key_file = \"key\" }\n");
+        let pushed = run(&["push"]);
+        assert!(pushed.stdout.contains("qdrant:http://127.0.0.1:6334로"), "{pushed}");
+        assert_eq!(run(&["--json", "search", "담보인정비율"]).stdout, own.stdout, "both stores answer the same");
+        // Whoever goes on with the moved collection finds nothing to do.
+        let again = run(&["index", "manuals"]);
+        assert!(again.stdout.contains("그대로 2"), "{again}");
+        std::fs::remove_dir_all(env.work().join(".haechi/retrieval")).unwrap();
+        let _ = run(&["pull"]);
+        std::fs::remove_file(env.work().join("haechi.toml")).unwrap();
+        assert_eq!(run(&["--json", "search", "담보인정비율"]).stdout, own.stdout);
+    });
+}
