@@ -12,6 +12,7 @@ mod commands;
 mod diagnostic;
 mod engine;
 mod job;
+mod josa;
 mod language;
 mod mcp;
 mod nearest;

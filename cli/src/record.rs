@@ -496,10 +496,9 @@ pub(crate) fn list(workspace: &Workspace) -> Vec<String> {
     names
 }
 
-/// The time now, to the millisecond.
+/// The time now, to the millisecond, in the zone of this machine: a report shows it as it stands.
 pub(crate) fn now() -> String {
-    let now = jiff::Timestamp::now();
-    format!("{:.3}", now)
+    jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
+use crate::josa::subject;
 use crate::nearest::nearest;
 
 /// One way in which a value is not what a schema asks for.
@@ -74,7 +75,11 @@ fn describe(schema: &Value, value: &Value, error: &jsonschema::ValidationError<'
         }
         ValidationErrorKind::Type { .. } => {
             let wanted = schema_keyword(schema, &error.schema_path().to_string()).map(type_name).unwrap_or_default();
-            format!("`{name}`에는 {wanted}이(가) 와야 하는데 {}이(가) 왔습니다", part.map_or("없는 값", value_name))
+            format!(
+                "`{name}`에는 {} 와야 하는데 {} 왔습니다",
+                subject(&wanted),
+                subject(part.map_or("없는 값", value_name))
+            )
         }
         ValidationErrorKind::Enum { options } => {
             let listed: Vec<String> = options
@@ -206,7 +211,7 @@ mod tests {
             &[],
             &[
                 " `limt`라는 값은 받지 않습니다 | 비슷한 이름: `limit`",
-                "/citation `citation`에는 글이(가) 와야 하는데 정수이(가) 왔습니다",
+                "/citation `citation`에는 글이 와야 하는데 정수가 왔습니다",
             ],
         );
         check(
@@ -227,7 +232,7 @@ mod tests {
         check(
             &json!({ "citation": null, "limit": "x" }),
             &["/citation"],
-            &["/limit `limit`에는 정수이(가) 와야 하는데 글이(가) 왔습니다"],
+            &["/limit `limit`에는 정수가 와야 하는데 글이 왔습니다"],
         );
     }
 }

@@ -384,26 +384,25 @@ struct Place {
 /// A value as a report shows it: a text, and the numbers it may stand for.
 struct Wanted {
     text: String,
-    /// A number and how many digits after the point it was shown with.
-    numbers: Vec<(Decimal, u32)>,
+    /// The number, how many digits after the point it is shown with, and by how many places the
+    /// point of a recorded number moves left before the two are compared: 8 for 억원, -2 for %.
+    numbers: Vec<(Decimal, u32, i32)>,
 }
 
 impl Wanted {
     fn new(written: &str) -> Self {
         let text = written.trim().to_owned();
-        let bare = text.trim_end_matches(|letter: char| !letter.is_ascii_digit()).trim();
+        let bare = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
         let suffix = text[bare.len()..].trim();
         let mut numbers = Vec::new();
         if let Some(number) = Decimal::parse(bare) {
             let digits = bare.split_once('.').and_then(|(_, fraction)| u32::try_from(fraction.len()).ok()).unwrap_or(0);
-            numbers.push((number, digits));
-            // `1,235억원` was rounded from 원, and `25.3%` from a ratio.
-            let scaled = |factor: i128| number.times(Decimal::from_integer(factor));
+            numbers.push((number, digits, 0));
             if suffix.starts_with('억') {
-                numbers.extend(scaled(100_000_000).map(|number| (number, digits)));
+                numbers.push((number, digits, 8));
             }
             if suffix.starts_with('%') {
-                numbers.extend(number.over(Decimal::from_integer(100), digits + 2).map(|number| (number, digits + 2)));
+                numbers.push((number, digits, -2));
             }
         }
         Self { text, numbers }
@@ -416,13 +415,12 @@ impl Wanted {
             _ => None,
         };
         if let Some(number) = number {
-            return self.numbers.iter().any(|(wanted, digits)| {
-                let eok = Decimal::from_integer(100_000_000);
-                *wanted == number
-                    || number.rounded(*digits) == *wanted
-                    // What was shown in 억원 is compared after the same rounding.
-                    || (self.text.contains('억')
-                        && wanted.over(eok, *digits).is_some_and(|shown| number.shifted(8).rounded(*digits) == shown))
+            return self.numbers.iter().any(|&(wanted, digits, places)| {
+                let shown = match u32::try_from(places) {
+                    Ok(places) => Some(number.shifted(places)),
+                    Err(_) => number.times(Decimal::from_integer(100)),
+                };
+                shown.is_some_and(|shown| shown.rounded(digits) == wanted)
             });
         }
         value.as_str().is_some_and(|text| 2 <= self.text.chars().count() && text.contains(&self.text))

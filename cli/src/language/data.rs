@@ -52,12 +52,6 @@ impl Source {
         }
     }
 
-    /// The bytes of a name inside the text, such as the step of `steps.book`.
-    pub(crate) fn name(&self, path: &str, name: &str) -> Range<usize> {
-        let at = self.text.find(path).map(|start| start + path.rfind(name).unwrap_or(0));
-        self.part(at.map(|start| start..start + name.len()))
-    }
-
     pub(crate) fn diagnostic(&self, fault: &Fault) -> Diagnostic {
         let mut diagnostic = Diagnostic::new(self.part(fault.range.clone()), fault.message.clone());
         if let Some(hint) = &fault.hint {

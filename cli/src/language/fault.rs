@@ -16,88 +16,114 @@ pub(crate) struct Fault {
     pub line: Option<usize>,
 }
 
-/// Names of filters, tests and functions that people may have meant.
-const FILTERS: &[&str] = &[
-    "num",
-    "won",
+/// The filters that an expression may use; a test holds the list against the engine.
+pub(super) const FILTERS: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "date_ko",
+    "date_shift",
+    "default",
+    "dictsort",
     "eok",
-    "percent",
-    "total",
     "exact",
-    "plus",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "mask",
+    "max",
+    "min",
     "minus",
-    "times",
-    "share",
-    "quarter_start",
+    "num",
+    "percent",
+    "plus",
+    "pprint",
     "quarter_end",
     "quarter_shift",
-    "date_shift",
-    "date_ko",
-    "mask",
-    "cite",
-    "quote",
-    "table",
-    "bar_chart",
-    "line_chart",
-    "length",
-    "first",
-    "last",
-    "list",
-    "sort",
-    "reverse",
-    "map",
-    "select",
+    "quarter_start",
     "reject",
-    "selectattr",
     "rejectattr",
-    "groupby",
-    "join",
-    "default",
-    "unique",
-    "slice",
-    "batch",
-    "upper",
-    "lower",
     "replace",
-    "tojson",
-    "items",
-    "dictsort",
-    "min",
-    "max",
+    "reverse",
     "round",
-    "abs",
-    "trim",
-    "title",
-    "int",
-    "float",
+    "select",
+    "selectattr",
+    "share",
+    "slice",
+    "sort",
+    "split",
     "string",
     "sum",
+    "times",
+    "title",
+    "tojson",
+    "total",
+    "trim",
+    "unique",
+    "upper",
+    "won",
+    "zip",
 ];
-const TESTS: &[&str] = &[
-    "equals",
-    "over",
-    "under",
+/// The filters that only templates of reports have.
+pub(super) const REPORT_FILTERS: &[&str] = &["bar_chart", "cite", "line_chart", "quote", "table"];
+/// The tests that an expression may use.
+pub(super) const TESTS: &[&str] = &[
     "at_least",
     "at_most",
+    "boolean",
     "defined",
-    "undefined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equals",
+    "equalto",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
     "none",
     "number",
-    "string",
-    "sequence",
-    "mapping",
-    "true",
-    "false",
-    "in",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
     "odd",
-    "even",
-    "divisibleby",
+    "over",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "under",
+    "upper",
+    "escaped",
 ];
 
 impl Fault {
@@ -156,8 +182,14 @@ fn describe(kind: ErrorKind, detail: &str, part: Option<&str>) -> (String, Optio
             ),
         ),
         ErrorKind::SyntaxError => (format!("식의 문법이 틀렸습니다: {detail}"), None),
-        ErrorKind::UnknownFilter => unknown("필터", detail, FILTERS),
-        ErrorKind::UnknownTest => unknown("검사", detail, TESTS),
+        ErrorKind::UnknownFilter => {
+            let name = detail.split_whitespace().nth(1).unwrap_or_default();
+            unknown("필터", name.trim_matches(['"', '\'', '`']), FILTERS.iter().chain(REPORT_FILTERS))
+        }
+        ErrorKind::UnknownTest => {
+            let name = detail.split_whitespace().nth(1).unwrap_or_default();
+            unknown("검사", name.trim_matches(['"', '\'', '`']), TESTS.iter())
+        }
         ErrorKind::UnknownFunction => (format!("없는 함수입니다:{shown}"), None),
         ErrorKind::UnknownMethod => (format!("없는 메서드입니다:{shown}"), None),
         ErrorKind::TemplateNotFound => {
@@ -175,9 +207,133 @@ fn describe(kind: ErrorKind, detail: &str, part: Option<&str>) -> (String, Optio
     }
 }
 
-/// `filter foo is unknown` names what was written; the nearest known name is the likely meaning.
-fn unknown(kind: &str, detail: &str, known: &[&str]) -> (String, Option<String>) {
-    let name = detail.split_whitespace().nth(1).unwrap_or_default().trim_matches(['"', '\'', '`']);
-    let near = crate::nearest::nearest(name, known.iter().copied()).map(|near| format!("비슷한 이름: `{near}`"));
+/// What was written, and the nearest known name.
+fn unknown<'name>(kind: &str, name: &str, known: impl Iterator<Item = &'name &'name str>) -> (String, Option<String>) {
+    let near = crate::nearest::nearest(name, known.copied()).map(|near| format!("비슷한 이름: `{near}`"));
     (format!("`{name}`이라는 {kind}가 없습니다"), near)
+}
+
+/// Filters and tests that do not exist: the engine would notice only when it comes to them.
+pub(super) fn unknown_names(source: &str, whole: bool, report: bool) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut judge = |name: &str, start: usize, test: bool| {
+        let known: &[&str] = if test { TESTS } else { FILTERS };
+        if known.contains(&name) || (report && !test && REPORT_FILTERS.contains(&name)) {
+            return;
+        }
+        let range = Some(start..start + name.len());
+        let (message, hint) = if test {
+            unknown("검사", name, TESTS.iter())
+        } else if REPORT_FILTERS.contains(&name) {
+            (format!("`{name}` 필터는 `render`의 틀에서만 쓸 수 있습니다"), None)
+        } else {
+            let known: &[&[&str]] = if report { &[FILTERS, REPORT_FILTERS] } else { &[FILTERS] };
+            unknown("필터", name, known.iter().flat_map(|names| names.iter()))
+        };
+        faults.push(Fault { message, hint, range, template: None, line: None });
+    };
+    for (start, code) in codes(source, whole) {
+        for (at, name, test) in uses(code) {
+            judge(name, start + at, test);
+        }
+    }
+    faults
+}
+
+/// The parts of a template that are code, with their place; a whole expression is one.
+fn codes(source: &str, whole: bool) -> Vec<(usize, &str)> {
+    if whole {
+        return vec![(0, source)];
+    }
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while let Some(found) = source[at..].find('{') {
+        let open = at + found;
+        let close = match source[open..].get(..2) {
+            Some("{{") => "}}",
+            Some("{%") => "%}",
+            Some("{#") => "#}",
+            _ => {
+                at = open + 1;
+                continue;
+            }
+        };
+        let length = source[open + 2..].find(close).unwrap_or(source.len() - open - 2);
+        if close != "#}" {
+            parts.push((open + 2, &source[open + 2..open + 2 + length]));
+        }
+        at = open + 2 + length;
+    }
+    parts
+}
+
+/// Names after `|` and `is`, outside quotes: place, name and whether it is a test.
+fn uses(code: &str) -> Vec<(usize, &str, bool)> {
+    let mut found = Vec::new();
+    let mut quote = None;
+    let mut previous = ' ';
+    let word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    for (at, letter) in code.char_indices() {
+        match quote {
+            Some(open) if letter == open && previous != '\\' => quote = None,
+            Some(_) => {}
+            None if matches!(letter, '"' | '\'') => quote = Some(letter),
+            None => {
+                let rest = &code[at..];
+                let test = rest.starts_with("is ") && !word(previous) && previous != '.';
+                let skipped = if letter == '|' {
+                    1
+                } else if test {
+                    3
+                } else {
+                    previous = letter;
+                    continue;
+                };
+                let mut after = &rest[skipped..];
+                after = after.trim_start();
+                if test && let Some(negated) = after.strip_prefix("not ") {
+                    after = negated.trim_start();
+                }
+                let start = code.len() - after.len();
+                let end = after.find(|letter: char| !word(letter)).unwrap_or(after.len());
+                if 0 < end && after.starts_with(|letter: char| letter.is_alphabetic()) {
+                    found.push((start, &after[..end], test));
+                }
+            }
+        }
+        previous = letter;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_name_exists_in_the_engine() {
+        let environment = crate::language::environment();
+        for name in FILTERS {
+            let error = environment.compile_expression(&format!("[] | {name}")).unwrap().eval(()).err();
+            assert_ne!(error.map(|error| error.kind()), Some(ErrorKind::UnknownFilter), "{name}");
+        }
+        for name in TESTS {
+            let error = environment.compile_expression(&format!("1 is {name}")).unwrap().eval(()).err();
+            assert_ne!(error.map(|error| error.kind()), Some(ErrorKind::UnknownTest), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_filters_and_tests_are_found_where_they_stand() {
+        let told = |source: &str, whole: bool| -> Vec<String> {
+            unknown_names(source, whole, false)
+                .into_iter()
+                .map(|fault| source[fault.range.unwrap()].to_owned())
+                .collect()
+        };
+        assert_eq!(told("a | persent | num(digits=1) is ovre(3)", true), ["persent", "ovre"]);
+        assert_eq!(told("'a | b is c' | upper", true), [] as [&str; 0]);
+        assert_eq!(told("| 표 | {{ x | won }} {# | no #} {% if x is not defind %}", false), ["defind"]);
+        assert_eq!(told("this is text | more, {{ a|table }}", false), ["table"]);
+    }
 }

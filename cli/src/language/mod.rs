@@ -73,3 +73,13 @@ pub(crate) fn whole_expression<'text>(environment: &Environment<'_>, text: &'tex
     // `{{ a }} and {{ b }}` has the same ends, but what is between does not parse.
     environment.compile_expression(inner).ok().map(|_| inner.trim())
 }
+
+/// Filters and tests that do not exist, in an expression.
+pub(crate) fn unknown_in_expression(source: &str) -> Vec<Fault> {
+    fault::unknown_names(source, true, false)
+}
+
+/// Filters and tests that do not exist, in a template; `report` says whether it makes a report.
+pub(crate) fn unknown_in_template(source: &str, report: bool) -> Vec<Fault> {
+    fault::unknown_names(source, false, report)
+}

@@ -31,7 +31,7 @@ fn exact(filter: &str, value: &Value) -> Result<Decimal, Error> {
     decimal(value).ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidOperation,
-            format!("`{filter}`에는 숫자가 와야 하는데 {}이 왔습니다", kind_name(value)),
+            format!("`{filter}`에는 숫자가 와야 하는데 {} 왔습니다", crate::josa::subject(kind_name(value))),
         )
     })
 }

@@ -24,6 +24,9 @@ pub(crate) struct Chart {
     pub labels: Vec<String>,
     pub series: Vec<Series>,
     pub limit: Option<(Decimal, String)>,
+    /// How the values are written: `percent`, `eok` or as they are, and what follows them.
+    pub format: Option<String>,
+    pub unit: String,
     /// Rows that were not drawn.
     pub left: usize,
 }
@@ -39,6 +42,14 @@ pub(crate) struct Series {
     pub name: String,
     /// The value and how it is written; a gap where there is none.
     pub points: Vec<Option<(Decimal, String)>>,
+}
+
+impl Series {
+    /// What stands at the end of the line: the name and the last value.
+    fn end(&self) -> String {
+        let last = self.points.iter().flatten().last().map(|(_, text)| text.as_str()).unwrap_or_default();
+        format!("{} {last}", self.name).trim_end().to_owned()
+    }
 }
 
 impl Chart {
@@ -128,6 +139,23 @@ impl Chart {
             self.series.iter().flat_map(|series| series.points.iter().flatten()).map(|(value, _)| value.approximate());
         let values = values.chain(self.limit.iter().map(|(value, _)| value.approximate()));
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+    }
+
+    /// The ticks written like the values.
+    fn tick_texts(&self, ticks: &[f64]) -> Vec<String> {
+        let (factor, suffix) = match self.format.as_deref() {
+            Some("percent") => (100.0, "%"),
+            Some("eok") => (1e-8, ""),
+            _ => (1.0, self.unit.as_str()),
+        };
+        let scaled: Vec<f64> = ticks.iter().map(|tick| tick * factor).collect();
+        let decimals = decimals(&scaled);
+        let digits = u32::try_from(decimals).ok();
+        let written = scaled.iter().map(|tick| {
+            let text = format!("{tick:.decimals$}");
+            Decimal::parse(&text).map_or_else(|| text.clone(), |value| value.grouped(digits))
+        });
+        written.map(|text| format!("{text}{suffix}")).collect()
     }
 
     fn bars(&self) -> Drawing {
@@ -240,10 +268,10 @@ impl Chart {
         let ticks = ticks(low, high);
         let (low, high) = (ticks.first().copied().unwrap_or(0.0), ticks.last().copied().unwrap_or(1.0));
         let span = if high > low { high - low } else { 1.0 };
-        let decimals = decimals(&ticks);
-        let tick_texts: Vec<String> = ticks.iter().map(|tick| tick_text(*tick, decimals)).collect();
+        let tick_texts = self.tick_texts(&ticks);
         let left = tick_texts.iter().map(|text| width(text)).fold(0.0, f64::max) + 10.0;
-        let names = self.series.iter().map(|series| width(&series.name)).fold(0.0, f64::max);
+        let ends: Vec<String> = self.series.iter().map(Series::end).collect();
+        let names = ends.iter().map(|end| width(end)).fold(0.0, f64::max);
         let last =
             self.series.iter().filter_map(|series| series.points.iter().flatten().last()).map(|(_, text)| width(text));
         let margin = last.fold(0.0, f64::max) / 2.0 + 8.0;
@@ -336,7 +364,7 @@ impl Chart {
                     "<text class=\"label\" x=\"{}\" y=\"{}\">{}</text>",
                     round(at(*position) + 10.0),
                     round(scale(value.approximate())),
-                    html(&series.name)
+                    html(&ends[order])
                 );
             }
         }
@@ -414,10 +442,4 @@ fn decimals(ticks: &[f64]) -> usize {
         })
         .and_then(|digits| usize::try_from(digits).ok())
         .unwrap_or(4)
-}
-
-fn tick_text(tick: f64, decimals: usize) -> String {
-    let written = format!("{tick:.decimals$}");
-    let digits = u32::try_from(decimals).ok();
-    Decimal::parse(&written).map_or(written, |value| value.grouped(digits))
 }

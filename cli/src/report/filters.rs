@@ -7,7 +7,7 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::chart::{Chart, Kind, Series};
 use super::markup::{Mark, escaped};
-use super::table::{self, Style, Wish};
+use super::table::{self, Rule, Style, Wish};
 use super::{Block, Cited, Known, Registry};
 use crate::language::values;
 use crate::state::StepValue;
@@ -27,8 +27,8 @@ pub(super) fn install(environment: &mut Environment<'_>, registry: &Shared, know
             ValueKind::Number | ValueKind::String => out.write_str(&escaped(&value.to_string()))?,
             _ => {
                 return Err(wrong(format!(
-                    "{}은(는) 그대로 쓸 수 없습니다. `table`, `join`이나 `{{% for %}}`을 쓰십시오",
-                    values::kind_name(value)
+                    "{} 그대로 쓸 수 없습니다. `table`, `join`이나 `{{% for %}}`을 쓰십시오",
+                    crate::josa::topic(values::kind_name(value))
                 )));
             }
         }
@@ -45,9 +45,9 @@ pub(super) fn install(environment: &mut Environment<'_>, registry: &Shared, know
     environment.add_filter("quote", move |value: &Value, kwargs: Kwargs| {
         let mark = optional_cite(&quote_registry, &quote_known, &kwargs)?;
         kwargs.assert_all_used()?;
-        let text = value
-            .as_str()
-            .ok_or_else(|| wrong(format!("`quote`에는 글이 와야 하는데 {}이 왔습니다", values::kind_name(value))))?;
+        let text = value.as_str().ok_or_else(|| {
+            wrong(format!("`quote`에는 글이 와야 하는데 {} 왔습니다", crate::josa::subject(values::kind_name(value))))
+        })?;
         let lines: Vec<String> = text.lines().map(escaped).filter(|line| !line.is_empty()).collect();
         let mark = mark.map(Mark::text).unwrap_or_default();
         Ok::<_, Error>(Value::from_safe_string(format!("\n\n> {}{mark}\n\n", lines.join("\\\n> "))))
@@ -66,7 +66,7 @@ pub(super) fn install(environment: &mut Environment<'_>, registry: &Shared, know
             columns,
             total: names(kwargs.get("total")?)?,
             total_label: kwargs.get("total_label")?,
-            mark: kwargs.get("mark")?,
+            mark: kwargs.get::<Option<Value>>("mark")?.map(|mark| Rule::read(&mark)).transpose()?,
             rows_max: kwargs.get("rows_max")?,
         };
         let mut table = table::build(records, &wish)?;
@@ -107,7 +107,10 @@ fn shown(value: &Value) -> Result<String, Error> {
         ValueKind::None => crate::language::EMPTY.to_owned(),
         ValueKind::Bool | ValueKind::Number | ValueKind::String => escaped(&value.to_string()),
         _ => {
-            return Err(wrong(format!("`cite`에는 글이나 숫자가 와야 하는데 {}이 왔습니다", values::kind_name(value))));
+            return Err(wrong(format!(
+                "`cite`에는 글이나 숫자가 와야 하는데 {} 왔습니다",
+                crate::josa::subject(values::kind_name(value))
+            )));
         }
     })
 }
@@ -253,6 +256,8 @@ fn chart(kind: Kind, records: &Value, kwargs: &Kwargs, cite: Option<Mark>) -> Re
         labels,
         series,
         limit,
+        format,
+        unit,
         left,
     })
 }

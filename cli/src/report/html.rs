@@ -241,7 +241,7 @@ impl Writer<'_> {
         let uses = self.uses.entry(number).or_insert(0);
         *uses += 1;
         format!(
-            "<sup class=\"cite\"><a id=\"cite-{number}-{uses}\" href=\"#source-{number}\" aria-label=\"출처 {number}\">[{number}]</a></sup>"
+            "&#8288;<sup class=\"cite\"><a id=\"cite-{number}-{uses}\" href=\"#source-{number}\" aria-label=\"출처 {number}\">[{number}]</a></sup>"
         )
     }
 }

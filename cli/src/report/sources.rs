@@ -97,7 +97,7 @@ fn cites(draft: &Draft) -> Vec<usize> {
 pub(crate) fn written_time(at: &str) -> String {
     let (date, time) = at.split_once('T').unwrap_or((at, ""));
     let time = time.get(..5).unwrap_or_default();
-    let zone = if at.ends_with('Z') { " UTC" } else { "" };
+    let zone = if at.ends_with('Z') || at.ends_with("+00:00") { " UTC" } else { "" };
     if time.is_empty() { date.to_owned() } else { format!("{date} {time}{zone}") }
 }
 

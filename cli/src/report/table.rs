@@ -106,13 +106,57 @@ impl Style {
     }
 }
 
+/// Which rows are marked: those where a column is true, or beyond a limit.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    column: String,
+    over: Option<Decimal>,
+    at_least: Option<Decimal>,
+}
+
+impl Rule {
+    /// Reads `'column'`, `{name: 'column', over: 0.25}` or `{name: 'column', at_least: 0.25}`.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither.
+    pub(crate) fn read(value: &Value) -> Result<Self, Error> {
+        if let Some(column) = value.as_str() {
+            return Ok(Self { column: column.to_owned(), over: None, at_least: None });
+        }
+        let wrong = || {
+            Error::new(
+                ErrorKind::InvalidOperation,
+                "`mark`에는 열 이름이나 {name: 열, over: 숫자}, {name: 열, at_least: 숫자}가 옵니다",
+            )
+        };
+        let column =
+            value.get_attr("name").ok().and_then(|name| name.as_str().map(ToOwned::to_owned)).ok_or_else(wrong)?;
+        let number = |key: &str| value.get_attr(key).ok().and_then(|number| values::decimal(&number));
+        let (over, at_least) = (number("over"), number("at_least"));
+        if over.is_none() && at_least.is_none() {
+            return Err(wrong());
+        }
+        Ok(Self { column, over, at_least })
+    }
+
+    fn holds(&self, record: &Value) -> Result<bool, Error> {
+        let value = record.get_attr(&self.column)?;
+        if self.over.is_none() && self.at_least.is_none() {
+            return Ok(!value.is_undefined() && value.is_true());
+        }
+        let Some(number) = values::decimal(&value) else { return Ok(false) };
+        Ok(self.over.is_some_and(|limit| limit < number) || self.at_least.is_some_and(|limit| limit <= number))
+    }
+}
+
 /// What a template says about a table.
 #[derive(Debug, Default)]
 pub(crate) struct Wish {
     pub columns: Option<Vec<Style>>,
     pub total: Vec<String>,
     pub total_label: Option<String>,
-    pub mark: Option<String>,
+    pub mark: Option<Rule>,
     pub rows_max: Option<usize>,
 }
 
@@ -154,13 +198,7 @@ pub(crate) fn build(records: &Value, wish: &Wish) -> Result<Table, Error> {
             }
         }
         if position < shown {
-            let marked = match &wish.mark {
-                Some(column) => {
-                    let value = record.get_attr(column)?;
-                    !value.is_undefined() && value.is_true()
-                }
-                None => false,
-            };
+            let marked = wish.mark.as_ref().map(|rule| rule.holds(record)).transpose()?.unwrap_or(false);
             rows.push(Row { cells, marked });
         }
     }

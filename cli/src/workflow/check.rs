@@ -157,7 +157,12 @@ impl Checker<'_> {
                 self.expression(source, scope, waits);
             } else {
                 match crate::language::names_of_template(self.environment, "", &source.text) {
-                    Ok(names) => self.names(&names, source, scope, waits),
+                    Ok(names) => {
+                        self.names(&names, source, scope, waits);
+                        for fault in crate::language::unknown_in_template(&source.text, false) {
+                            self.mistakes.push(source.diagnostic(&fault));
+                        }
+                    }
                     Err(fault) => self.mistakes.push(source.diagnostic(&fault)),
                 }
             }
@@ -166,7 +171,12 @@ impl Checker<'_> {
 
     fn expression(&mut self, source: &Source, scope: Scope<'_>, waits: &mut BTreeSet<usize>) {
         match crate::language::names_of_expression(self.environment, &source.text) {
-            Ok(names) => self.names(&names, source, scope, waits),
+            Ok(names) => {
+                self.names(&names, source, scope, waits);
+                for fault in crate::language::unknown_in_expression(&source.text) {
+                    self.mistakes.push(source.diagnostic(&fault));
+                }
+            }
             Err(fault) => self.mistakes.push(source.diagnostic(&fault)),
         }
     }
@@ -174,8 +184,11 @@ impl Checker<'_> {
     fn names(&mut self, names: &[String], source: &Source, scope: Scope<'_>, waits: &mut BTreeSet<usize>) {
         for name in names {
             if let Some(mistake) = self.path(name, scope, waits) {
-                let span = source.name(name, &mistake.word);
-                self.mistakes.push(mistake.at(span));
+                let at = find_name(&source.text, name).map(|at| at + name.rfind(&mistake.word).unwrap_or(0));
+                let range = at.map(|at| at..at + mistake.word.len());
+                let rest = range.as_ref().and_then(|range| source.text.get(range.end..)).unwrap_or_default();
+                let mistake = mistake.with_quoting(rest);
+                self.mistakes.push(mistake.at(source.part(range)));
             }
         }
     }
@@ -269,10 +282,15 @@ impl Checker<'_> {
             };
             match crate::language::names_of_template(self.environment, &name, &text) {
                 Ok(names) => {
+                    for fault in crate::language::unknown_in_template(&text, true) {
+                        self.mistakes.push(template_mistake(&name, &text, &fault));
+                    }
                     for path in names {
                         if let Some(mistake) = self.path(&path, scope, waits) {
-                            let at = text.find(&path).map_or(0, |at| at + path.rfind(&mistake.word).unwrap_or(0));
-                            let place = at..at + mistake.word.len();
+                            let at = find_name(&text, &path).unwrap_or(0);
+                            let start = at + path.rfind(&mistake.word).unwrap_or(0);
+                            let place = start..(start + mistake.word.len()).min(text.len());
+                            let mistake = mistake.with_quoting(&text[place.end..]);
                             self.mistakes.push(mistake.at(place).in_file(&name, &text));
                         }
                     }
@@ -386,11 +404,34 @@ impl NameMistake {
         self
     }
 
+    /// A bare word before a colon was meant for a key, which the language takes for a name.
+    fn with_quoting(self, rest: &str) -> Self {
+        if rest.trim_start().starts_with(':') {
+            let help = format!("묶음의 이름은 따옴표로 감쌉니다: `'{}': …`", self.word);
+            return Self { help: vec![help], ..self };
+        }
+        self
+    }
+
     fn at(self, span: Range<usize>) -> Diagnostic {
         let mut diagnostic = Diagnostic::new(span, self.message).label(self.label);
         diagnostic.help = self.help;
         diagnostic
     }
+}
+
+/// Where a template or expression reads this dotted name: not inside a longer word, not as the
+/// name of an argument.
+fn find_name(text: &str, path: &str) -> Option<usize> {
+    text.match_indices(path).map(|(at, _)| at).find(|&at| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + path.len()..].trim_start();
+        let word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let inside = before.is_some_and(|letter| word(letter) || matches!(letter, '.' | '\'' | '"'))
+            || text[at + path.len()..].starts_with(word);
+        let argument = after.starts_with('=') && !after.starts_with("==");
+        !inside && !argument
+    })
 }
 
 /// A fault in a template, at its place in the template's file.

@@ -102,7 +102,7 @@ pub(crate) fn plain(value: &Value) -> String {
 
 impl Input {
     fn read(&self, name: &str, text: &str, workspace: &Workspace) -> Result<Value, Wrong> {
-        let not = || wrong(format!("입력 `{name}`은(는) {}이어야 합니다", self.kind.name()), None);
+        let not = || wrong(format!("입력 `{name}`에는 {} 와야 합니다", crate::josa::subject(self.kind.name())), None);
         let value = match &self.kind {
             InputKind::Text { .. } | InputKind::Date | InputKind::File { .. } => Value::from(text),
             InputKind::Integer { .. } => text.trim().parse::<i64>().map(Value::from).map_err(|_| not())?,
@@ -127,7 +127,7 @@ impl Input {
             let listed = choices.iter().map(plain).collect::<Vec<_>>().join(", ");
             return fail(format!("{listed} 가운데 하나여야 합니다"));
         }
-        let not = format!("{}이어야 합니다", self.kind.name());
+        let not = format!("{} 와야 합니다", crate::josa::subject(self.kind.name()));
         match &self.kind {
             InputKind::Text { pattern, length_min, length_max } => {
                 let Some(text) = value.as_str() else { return fail(not) };
@@ -184,7 +184,10 @@ impl Input {
                 }
                 return match workspace.input_file(text) {
                     Ok(path) => Ok(path.into()),
-                    Err(message) => fail(message),
+                    Err(message) => {
+                        let hint = format!("경로를 확인하거나 `-i {name}=경로`로 다른 파일을 주십시오");
+                        Err(wrong(format!("입력 `{name}`: {message}"), self.example().or(Some(hint))))
+                    }
                 };
             }
         }

@@ -76,7 +76,7 @@ impl Reader<'_> {
         let Kind::Map(entries) = &node.kind else {
             self.mistake(
                 Diagnostic::new(node.span.clone(), format!("{what}에는 `이름: 값` 묶음이 와야 합니다"))
-                    .label(format!("{}이 왔습니다", node.kind_name())),
+                    .label(format!("{} 왔습니다", crate::josa::subject(node.kind_name()))),
             );
             return Vec::new();
         };
@@ -95,8 +95,8 @@ impl Reader<'_> {
 
     fn wrong_kind(&mut self, node: &Node, what: &str, wanted: &str) {
         self.mistake(
-            Diagnostic::new(node.span.clone(), format!("{what}에는 {wanted}이(가) 와야 합니다"))
-                .label(format!("{}이 왔습니다", node.kind_name())),
+            Diagnostic::new(node.span.clone(), format!("{what}에는 {} 와야 합니다", crate::josa::subject(wanted)))
+                .label(format!("{} 왔습니다", crate::josa::subject(node.kind_name()))),
         );
     }
 
@@ -566,6 +566,8 @@ impl Reader<'_> {
         let names = ["call", "set", "assert", "render", "model", "agent", "approve", "ask", "use"];
         let found: Vec<(&Key, &Node)> = names.iter().filter_map(|name| find(name)).collect();
         let (key, node) = match found.as_slice() {
+            // A misspelt action was told already.
+            [] if entries.iter().any(|(key, _)| nearest(&key.name, names).is_some()) => return None,
             [] => {
                 let wanted = if asserts { "call, set, assert, render" } else { "call, set, render" };
                 self.mistake(

@@ -116,9 +116,11 @@ pub(crate) fn parse(source: &str) -> Result<Node, Diagnostic> {
 }
 
 fn broken(error: &serde_saphyr::Error, source: &str) -> Diagnostic {
-    let span = error.location().map_or(0..0, |location| place(&location));
-    let start = span.start.min(source.len());
     let text = error.without_snippet().to_string();
+    let span = error.location().map_or(0..0, |location| place(&location));
+    // Some errors know their place only in words.
+    let span = if span == (0..0) { told_place(&text, source).unwrap_or(span) } else { span };
+    let start = span.start.min(source.len());
     let lowered = text.to_lowercase();
     let (message, help) = if lowered.contains("duplicate") {
         ("같은 키를 두 번 적었습니다", "하나만 남기십시오")
@@ -134,6 +136,23 @@ fn broken(error: &serde_saphyr::Error, source: &str) -> Diagnostic {
     };
     let end = span.end.max(start + 1);
     Diagnostic::new(start..end, message).label(text.lines().next().unwrap_or_default().to_owned()).help(help)
+}
+
+/// The place of an error that says `at line 7, column 15`.
+fn told_place(text: &str, source: &str) -> Option<Range<usize>> {
+    let (_, rest) = text.split_once("at line ")?;
+    let (line, rest) = rest.split_once(", column ")?;
+    let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+    let (line, column): (usize, usize) = (line.trim().parse().ok()?, rest[..digits].parse().ok()?);
+    let start: usize = source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let inside: usize = source
+        .get(start..)?
+        .chars()
+        .take(column.saturating_sub(1))
+        .take_while(|letter| *letter != '\n')
+        .map(char::len_utf8)
+        .sum();
+    Some(start + inside..start + inside + 1)
 }
 
 fn place(location: &serde_saphyr::Location) -> Range<usize> {
