@@ -60,7 +60,15 @@ impl Customers {
             Some(folder) => saved::load(&base.join(folder))?,
             None => BTreeMap::new(),
         };
-        let store = Store::open(&location, key, settings.connections_max.unwrap_or(CONNECTIONS_MAX))?;
+        let store = Store::open(
+            &location,
+            settings.database_password(base)?.as_deref(),
+            key,
+            settings.connections_max.unwrap_or(CONNECTIONS_MAX),
+        )?;
+        if !settings.allow_writable {
+            refuse_writable(&store)?;
+        }
         Self::with_store(store, policy, saved, settings.role.clone())
     }
 
@@ -461,6 +469,17 @@ impl Customers {
     }
 }
 
+/// An account that can write is one mistake away from writing.
+fn refuse_writable(store: &Store) -> Result<(), Error> {
+    match store.account()?.into_iter().find(|finding| !finding.good) {
+        None => Ok(()),
+        Some(finding) => Err(Error::Writable(format!(
+            "데이터베이스 계정으로 쓸 수 있어 시작하지 않습니다({}).",
+            finding.detail.lines().next().unwrap_or_default()
+        ))),
+    }
+}
+
 /// Collects rows up to the limits.
 #[derive(Default)]
 struct Page {
@@ -498,6 +517,18 @@ impl Sink for Page {
 }
 
 fn result_columns(checked: &Checked, page: &Page) -> Vec<ResultColumn> {
+    if page.columns.is_empty() {
+        // Without a row the servers name no columns; the statement itself does.
+        return checked
+            .columns
+            .iter()
+            .map(|column| ResultColumn {
+                name: column.name.clone(),
+                data_type: "text".to_owned(),
+                masked: masked(column.direct, column.masks),
+            })
+            .collect();
+    }
     let known = checked.columns.len() == page.columns.len();
     page.columns
         .iter()

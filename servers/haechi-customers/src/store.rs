@@ -1,5 +1,8 @@
 //! The databases: one way to ask, whatever stands behind it.
 
+mod mysql;
+mod postgres;
+mod remote;
 mod sqlite;
 
 use std::time::Duration;
@@ -44,42 +47,55 @@ pub(crate) trait Sink {
 /// A database that only answers.
 pub(crate) enum Store {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+    MySql(mysql::MySql),
 }
 
 impl Store {
-    pub(crate) fn open(location: &Location, key: TokenKey, connections_max: usize) -> Result<Self, Error> {
-        match location {
-            Location::Sqlite(path) => Ok(Self::Sqlite(sqlite::Sqlite::open(path, key, connections_max)?)),
-            Location::Postgres(_) | Location::MySql(_) => Err(Error::Settings {
-                message: "이 데이터베이스는 아직 지원하지 않습니다.".to_owned(),
-                hint: Some("sqlite:경로를 쓰세요.".to_owned()),
-            }),
-        }
+    pub(crate) fn open(
+        location: &Location,
+        password: Option<&str>,
+        key: TokenKey,
+        connections_max: usize,
+    ) -> Result<Self, Error> {
+        Ok(match location {
+            Location::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::open(path, key, connections_max)?),
+            Location::Postgres(url) => Self::Postgres(postgres::Postgres::open(url, password, &key, connections_max)?),
+            Location::MySql(url) => Self::MySql(mysql::MySql::open(url, password, &key, connections_max)?),
+        })
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::MySql(_) => Dialect::MySql,
         }
     }
 
     pub(crate) fn schema(&self) -> Result<Schema, Error> {
         match self {
             Self::Sqlite(store) => store.schema(),
+            Self::Postgres(store) => store.schema(),
+            Self::MySql(store) => store.schema(),
         }
     }
 
     /// Runs a checked statement.
-    pub(crate) fn ask(&self, question: &Question<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub(crate) fn ask(&self, question: &Question<'_>, sink: &mut (dyn Sink + Send)) -> Result<(), Error> {
         match self {
             Self::Sqlite(store) => store.ask(question, sink),
+            Self::Postgres(store) => store.ask(question, sink),
+            Self::MySql(store) => store.ask(question, sink),
         }
     }
 
-    /// What the account may do, for `doctor`.
+    /// What the account may do, for `doctor` and for the start.
     pub(crate) fn account(&self) -> Result<Vec<Finding>, Error> {
         match self {
             Self::Sqlite(store) => store.account(),
+            Self::Postgres(store) => store.account(),
+            Self::MySql(store) => store.account(),
         }
     }
 
@@ -87,6 +103,8 @@ impl Store {
     pub(crate) fn plan(&self, question: &Question<'_>) -> Result<Plan, Error> {
         match self {
             Self::Sqlite(store) => store.plan(question),
+            Self::Postgres(store) => store.plan(question),
+            Self::MySql(store) => store.plan(question),
         }
     }
 }

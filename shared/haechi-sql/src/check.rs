@@ -184,6 +184,10 @@ pub(crate) struct Checker<'a> {
     pub(crate) selects: usize,
 }
 
+/// Stands for a value in statements of MariaDB and MySQL, whose text protocol has no parameters.
+/// No literal and no name can hold it.
+pub const PARAMETER: &str = "\u{2}";
+
 /// Marks the end of a fence in the printed text; literals and names cannot hold it.
 pub(crate) const FENCE_MARK: char = '\u{1}';
 /// Marks a parameter in the printed text.
@@ -293,9 +297,9 @@ impl<'a> Checker<'a> {
             Dialect::MySql => {
                 bound.push(name.to_owned());
                 match data_type {
-                    ParameterType::Text | ParameterType::Integer | ParameterType::Boolean => "?".to_owned(),
-                    ParameterType::Decimal => "CAST(? AS DECIMAL(38, 10))".to_owned(),
-                    ParameterType::Date => "CAST(? AS DATE)".to_owned(),
+                    ParameterType::Text | ParameterType::Integer | ParameterType::Boolean => PARAMETER.to_owned(),
+                    ParameterType::Decimal => format!("CAST({PARAMETER} AS DECIMAL(38, 10))"),
+                    ParameterType::Date => format!("CAST({PARAMETER} AS DATE)"),
                 }
             }
         }

@@ -27,7 +27,7 @@ mod scope;
 mod types;
 
 pub use catalogue::{Catalogue, Column, ColumnType, Rows, Table};
-pub use check::{Checked, OutputColumn, check};
+pub use check::{Checked, OutputColumn, PARAMETER, check};
 pub use condition::{Attribute, AttributeValue, Condition, ConditionError};
 pub use dialect::Dialect;
 pub use limits::{Limits, Options, ParameterType};

@@ -78,7 +78,9 @@ pub(crate) fn redacting(policy: &str) -> String {
                 inside = line.starts_with("[mask.");
             }
             match line.split_once('=') {
-                Some((column, mask)) if inside && !mask.contains("deny") && !mask.contains("aggregate") && !line.starts_with('#') => {
+                Some((column, mask))
+                    if inside && !mask.contains("deny") && !mask.contains("aggregate") && !line.starts_with('#') =>
+                {
                     format!("{column}= \"redact\"\n")
                 }
                 _ => format!("{line}\n"),

@@ -45,7 +45,9 @@ fn reply(customers: &Customers, sql: &str) -> Result<Value, Problem> {
 fn shown(reply: &Result<Value, Problem>) -> String {
     match reply {
         Ok(value) => value.to_string(),
-        Err(problem) => format!("{:?} {} {}", problem.code, problem.message, problem.hint.as_deref().unwrap_or_default()),
+        Err(problem) => {
+            format!("{:?} {} {}", problem.code, problem.message, problem.hint.as_deref().unwrap_or_default())
+        }
     }
 }
 
@@ -95,7 +97,15 @@ pub(crate) fn judge(dialect: &str, first: &Customers, secrets: &Value, redacted:
         }
         // A statement that runs into its time limit says the same whatever the secrets are.
         if started.elapsed().as_secs() < 4 {
-            let twins = redacted.map(|customers| shown(&reply(customers, &case.sql)));
+            // The twin on a server is another database of the same length of name.
+            let twin_sql = if dialect == "mysql" { case.sql.replace("bank.", "benk.") } else { case.sql.clone() };
+            let twins = [(redacted[0], &case.sql), (redacted[1], &twin_sql)].map(|(customers, sql)| {
+                let mut answer = reply(customers, sql);
+                if let Ok(value) = &mut answer {
+                    value["uri"] = Value::Null;
+                }
+                shown(&answer).replace("benk", "bank")
+            });
             if twins[0] != twins[1] {
                 wrong.push(format!("{} depends on secrets: {}", case.id, case.sql));
             }
@@ -111,7 +121,9 @@ pub(crate) fn judge(dialect: &str, first: &Customers, secrets: &Value, redacted:
                     wrong.push(format!("{} leaks {:?}: {}", case.id, leaked.first(), case.sql));
                 }
             }
-            Err(problem) => wrong.push(format!("{} refused: {} ({}) {:?}", case.id, case.sql, problem.message, problem.hint)),
+            Err(problem) => {
+                wrong.push(format!("{} refused: {} ({}) {:?}", case.id, case.sql, problem.message, problem.hint))
+            }
         }
     }
     eprintln!("{dialect}: attacks {counts:?}, legitimate queries run {allowed}");
@@ -121,7 +133,8 @@ pub(crate) fn judge(dialect: &str, first: &Customers, secrets: &Value, redacted:
 /// Branches that the role does not see, in a column that says which branch a row is of.
 fn hidden_keys(reply: &Result<Value, Problem>) -> Vec<i64> {
     let Ok(value) = reply else { return Vec::new() };
-    let names: Vec<&str> = value["columns"].as_array().unwrap().iter().filter_map(|column| column["name"].as_str()).collect();
+    let names: Vec<&str> =
+        value["columns"].as_array().unwrap().iter().filter_map(|column| column["name"].as_str()).collect();
     let Some(position) = names.iter().position(|name| *name == "branch_id") else { return Vec::new() };
     let rows = value["rows"].as_array().unwrap().iter();
     rows.filter_map(|row| row[position].as_i64()).filter(|branch| !(1..=3).contains(branch)).collect()

@@ -9,5 +9,7 @@
 
 mod bank;
 mod corpus;
+mod engines;
 mod server;
+mod servers;
 mod small;

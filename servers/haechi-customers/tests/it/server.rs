@@ -7,7 +7,10 @@ use crate::bank;
 #[test]
 fn tool_definitions_are_stable() {
     let folder = tempfile::tempdir().unwrap();
-    rusqlite::Connection::open(folder.path().join("a.db")).unwrap().execute_batch("CREATE TABLE a (id INTEGER PRIMARY KEY)").unwrap();
+    rusqlite::Connection::open(folder.path().join("a.db"))
+        .unwrap()
+        .execute_batch("CREATE TABLE a (id INTEGER PRIMARY KEY)")
+        .unwrap();
     let policy = "version = 1\ndefault_role = \"r\"\n[roles.r]\nfree_sql = true\n[rows]\na = \"all\"\n";
     let customers = bank::open(folder.path(), "sqlite:a.db", policy, None);
     let definitions = haechi_customers::service(Arc::new(customers)).definitions();

@@ -63,7 +63,11 @@ fn customers(role: Option<&str>) -> (tempfile::TempDir, Customers) {
     (folder, customers)
 }
 
-fn ask(customers: &Customers, sql: &str, parameters: Value) -> Result<haechi_contract::customers::QueryResult, Problem> {
+fn ask(
+    customers: &Customers,
+    sql: &str,
+    parameters: Value,
+) -> Result<haechi_contract::customers::QueryResult, Problem> {
     let parameters: BTreeMap<String, Value> = parameters.as_object().unwrap().clone().into_iter().collect();
     let desk = customers.desk(&[]).map_err(Problem::from)?;
     customers.query(&desk, sql, &parameters, None, &CancellationToken::new()).map_err(Problem::from)
@@ -170,5 +174,10 @@ fn mistakes_in_the_policy_have_a_place() {
     check_policy("memo = \"scan\"", "meno = \"scan\"", "20:1", "표 people에 열 meno이(가) 없습니다.");
     check_policy("branch in :branches", "branhc in :branches", "24:1", "표 people에 열 branhc이(가) 없습니다.");
     check_policy("branch in :branches", "branch in (", "24:10", "행 규칙: 조건을 읽을 수 없습니다");
-    check_policy("free_sql = true\nbranches = [1]", "free_sql = true\nmax_rows = 9\nbranches = [1]", "8:12", "역할은 max_rows을(를)");
+    check_policy(
+        "free_sql = true\nbranches = [1]",
+        "free_sql = true\nmax_rows = 9\nbranches = [1]",
+        "8:12",
+        "역할은 max_rows을(를)",
+    );
 }

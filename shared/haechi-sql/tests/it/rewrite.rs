@@ -91,7 +91,7 @@ fn parameters_are_bound_in_the_way_of_the_database() {
         "SELECT loan_id FROM \"main\".\"loans\" AS loans WHERE amount > ?1 AND customer_id = ?1",
     );
     check_in(Dialect::Postgres, "SELECT :q, :n, :q", "SELECT $1::text, $2::text::bigint, $1::text");
-    check_in(Dialect::MySql, "SELECT :q, :n, :q", "SELECT ?, ?, ?");
+    check_in(Dialect::MySql, "SELECT :q, :n, :q", "SELECT \u{2}, \u{2}, \u{2}");
     assert_eq!(run(Dialect::MySql, "SELECT :q, :n, :q").unwrap().parameters, ["q", "n", "q"]);
 }
 
