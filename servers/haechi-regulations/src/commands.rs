@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::domain::Regulations;
 use crate::error::Error;
 use crate::ingest::{self, Report};
+use crate::rank::Weights;
 use crate::settings::Settings;
 use crate::tools::{self, IDENTITY};
 use crate::{eval, readable};
@@ -127,6 +128,9 @@ enum Command {
         /// 완전히 맞지 않은 질문도 보임
         #[arg(long)]
         misses: bool,
+        /// 순위의 무게를 바꾸어 잼: heading=1.5,title=0.4
+        #[arg(long, value_name = "목록", hide = true)]
+        weights: Option<String>,
     },
 }
 
@@ -183,13 +187,19 @@ pub fn run() -> Result<(), Failure> {
         Some(Command::Stats { query }) => {
             show(open()?.list(&ListRegulations { query, ..Default::default() }), json, readable::list)
         }
-        Some(Command::Eval { file, today, misses }) => {
+        Some(Command::Eval { file, today, misses, weights }) => {
             let mut regulations = open()?;
             if let Some(today) = today {
                 let today = haechi_korean::date::parse(&today).ok_or_else(|| {
                     Problem::new(Code::InvalidInput, "--today를 날짜로 읽을 수 없습니다").with_hint("2026-11-22처럼 적으십시오")
                 })?;
                 regulations = regulations.on(today);
+            }
+            if let Some(list) = weights {
+                let weights = Weights::default().changed(&list).ok_or_else(|| {
+                    Problem::new(Code::InvalidInput, "--weights를 읽을 수 없습니다").with_hint("heading=1.5,title=0.4처럼 적으십시오")
+                })?;
+                regulations = regulations.weighing(weights);
             }
             evaluate(&regulations, &file, json, misses)
         }

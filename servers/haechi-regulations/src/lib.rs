@@ -8,6 +8,7 @@ pub mod article;
 pub mod catalog;
 mod commands;
 pub mod compare;
+pub mod correct;
 pub mod domain;
 pub mod error;
 pub mod eval;

@@ -30,11 +30,50 @@ pub struct Weights {
     pub coverage: f32,
     pub title: f32,
     pub word: f32,
+    /// What a corrected slip counts beside what was written.
+    pub correction: f32,
+    /// Syllables on both sides of a space, since a space may stand in the wrong place.
+    pub joint: f32,
+    /// Added for statutes over what was made under them, as a part of the best score.
+    pub statute: f32,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { heading: 1.0, expansion: 0.5, law: 12.0, coverage: 0.3, title: 0.3, word: 0.2 }
+        Self {
+            heading: 1.0,
+            expansion: 0.5,
+            law: 12.0,
+            coverage: 0.3,
+            title: 0.3,
+            word: 0.2,
+            correction: 0.7,
+            joint: 0.5,
+            statute: 0.03,
+        }
+    }
+}
+
+impl Weights {
+    /// Changes weights by a list `heading=1.5,title=0.4`, for measurements.
+    pub fn changed(mut self, list: &str) -> Option<Self> {
+        for pair in list.split(',').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=')?;
+            let value = value.trim().parse().ok()?;
+            *match name.trim() {
+                "heading" => &mut self.heading,
+                "expansion" => &mut self.expansion,
+                "law" => &mut self.law,
+                "coverage" => &mut self.coverage,
+                "title" => &mut self.title,
+                "word" => &mut self.word,
+                "correction" => &mut self.correction,
+                "joint" => &mut self.joint,
+                "statute" => &mut self.statute,
+                _ => return None,
+            } = value;
+        }
+        Some(self)
     }
 }
 
@@ -76,14 +115,19 @@ impl Library {
     /// Ranks texts by words, best first.
     pub fn rank(&self, request: &Request<'_>, weights: &Weights) -> Result<Vec<Ranked>, Error> {
         let searcher = self.searcher();
-        let terms = self.weigh(request, weights);
+        let mut terms = self.weigh(request, weights);
+        for (_, corrected) in self.corrections(&searcher, request.words)? {
+            push_terms(&mut terms, &corrected, weights.correction);
+        }
         if terms.is_empty() {
             return Ok(Vec::new());
         }
         let query = self.engine_query(&terms, request, weights);
         let found = self.fetch(&searcher, &query, request)?;
         let telling = self.weigh_telling(&searcher, request.words)?;
-        Ok(look_closer(found, &telling, request, weights))
+        let is_statute =
+            |law: &str| self.catalog.by_id(law).is_some_and(|regulation| regulation.family() == regulation.title);
+        Ok(look_closer(found, &telling, request, weights, &is_statute))
     }
 
     fn idf(&self, searcher: &Searcher, term: &str) -> Result<f32, Error> {
@@ -95,18 +139,13 @@ impl Library {
     }
 
     fn weigh(&self, request: &Request<'_>, weights: &Weights) -> Vec<Weighted> {
-        let mut seen: std::collections::HashSet<String> = std::collections::HashSet::new();
         let mut terms = Vec::new();
-        let mut add = |text: &str, weight: f32| {
-            analysis::visit(text, |term, _, _| {
-                if seen.insert(term.to_owned()) {
-                    terms.push(Weighted { text: term.to_owned(), weight });
-                }
-            });
-        };
-        add(request.words, 1.0);
+        push_terms(&mut terms, request.words, 1.0);
+        for joint in joints(request.words) {
+            push_terms(&mut terms, &joint, weights.joint);
+        }
         for words in request.expansions {
-            add(words, weights.expansion);
+            push_terms(&mut terms, words, weights.expansion);
         }
         terms
     }
@@ -200,8 +239,37 @@ impl Library {
     }
 }
 
+/// Adds the terms of a text that are not there yet.
+fn push_terms(terms: &mut Vec<Weighted>, text: &str, weight: f32) {
+    analysis::visit(text, |term, _, _| {
+        if weight > 0.0 && terms.iter().all(|other| other.text != term) {
+            terms.push(Weighted { text: term.to_owned(), weight });
+        }
+    });
+}
+
+/// The pairs of syllables on both sides of each space.
+fn joints(words: &str) -> Vec<String> {
+    let hangul = |letter: &char| matches!(letter, '가'..='힣');
+    let words: Vec<&str> = words.split_whitespace().collect();
+    words
+        .windows(2)
+        .filter_map(|pair| {
+            let left = pair.first()?.chars().next_back().filter(hangul)?;
+            let right = pair.get(1)?.chars().next().filter(hangul)?;
+            Some([left, right].iter().collect())
+        })
+        .collect()
+}
+
 /// Orders the best anew by what BM25 over bigrams cannot see.
-fn look_closer(mut ranked: Vec<Ranked>, telling: &[(String, f32)], request: &Request<'_>, weights: &Weights) -> Vec<Ranked> {
+fn look_closer(
+    mut ranked: Vec<Ranked>,
+    telling: &[(String, f32)],
+    request: &Request<'_>,
+    weights: &Weights,
+    is_statute: &dyn Fn(&str) -> bool,
+) -> Vec<Ranked> {
     let best = ranked.first().map_or(0.0, |ranked| ranked.score);
     let total: f32 = telling.iter().map(|(_, idf)| idf).sum();
     let words: Vec<String> =
@@ -217,8 +285,12 @@ fn look_closer(mut ranked: Vec<Ranked>, telling: &[(String, f32)], request: &Req
         let whole = words.iter().filter(|word| holds(word)).count();
         #[expect(clippy::cast_precision_loss, reason = "a few words")]
         let whole = if words.is_empty() { 0.0 } else { whole as f32 / words.len() as f32 };
+        let statute = if candidate.stored.meta.section == Section::Main && is_statute(&candidate.stored.meta.law) { weights.statute } else { 0.0 };
         candidate.score += best
-            * (weights.coverage * candidate.coverage + weights.title * title_likeness(&asked, &heading) + weights.word * whole);
+            * (weights.coverage * candidate.coverage
+                + weights.title * title_likeness(&asked, &heading)
+                + weights.word * whole
+                + statute);
     }
     ranked.sort_by(|left, right| right.score.total_cmp(&left.score));
     ranked

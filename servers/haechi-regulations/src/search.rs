@@ -79,7 +79,7 @@ impl Regulations {
         let suggestions = if matches!(confidence, Confidence::High | Confidence::Medium) {
             Vec::new()
         } else {
-            self.suggestions(&library, &understood)
+            self.suggestions(&library, &understood)?
         };
         if confidence == Confidence::None && notes.is_empty() {
             notes.push("색인된 규정에는 이 질문에 답하는 조문이 없는 것으로 보입니다".to_owned());
@@ -132,17 +132,26 @@ impl Regulations {
     }
 
     /// What a misspelt query may have meant.
-    fn suggestions(&self, library: &Library, understood: &Understood) -> Vec<String> {
-        let mut suggestions = Vec::new();
+    fn suggestions(&self, library: &Library, understood: &Understood) -> Result<Vec<String>, Error> {
+        let corrections = library.corrections(&library.searcher(), &understood.words)?;
+        let mut suggestions: Vec<String> = Vec::new();
+        if !corrections.is_empty() {
+            let words: Vec<String> = understood
+                .words
+                .split_whitespace()
+                .map(|word| corrections.iter().find(|(from, _)| from == word).map_or(word, |(_, to)| to).to_owned())
+                .collect();
+            suggestions.push(words.join(" "));
+        }
         for word in understood.words.split_whitespace().filter(|word| word.chars().count() >= 4) {
             if let Some(near) = library.names.nearest(word)
-                && !suggestions.contains(&near.to_owned())
+                && !suggestions.iter().any(|known| known == near)
             {
                 suggestions.push(near.to_owned());
             }
         }
         suggestions.truncate(3);
-        suggestions
+        Ok(suggestions)
     }
 }
 

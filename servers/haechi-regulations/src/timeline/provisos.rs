@@ -1,8 +1,8 @@
 //! Days that an addendum sets apart: `다만, 제26조제4항의 개정규정은 공포한 날부터 시행한다.`
 //!
 //! It reads the addendum of the version itself, not those that the file repeats from earlier ones.
-//! A day later than the version's own is taken over only for whole articles: of a paragraph that
-//! starts later the article's other changes are in force already.
+//! Only days before the version's own count: a later start is often a range or left to a decree
+//! (`공포 후 2년이 넘지 아니하는 범위에서 대통령령으로 정하는 날`), and the file shows the text already.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -39,8 +39,8 @@ pub(super) fn split_days(version: &Source) -> HashMap<Article, Day> {
     let first = first_article(&own.text);
     let mut note = |places: &str, when: &str| {
         let Some(day) = day_of(when, promulgated) else { return };
-        for article in articles(places, effective(version) < day.number()) {
-            days.insert(article, day.number());
+        if day.number() < effective(version) {
+            days.extend(articles(places).into_iter().map(|article| (article, day.number())));
         }
     };
     for captures in CLAUSE.captures_iter(first) {
@@ -55,7 +55,6 @@ pub(super) fn split_days(version: &Source) -> HashMap<Article, Day> {
             }
         }
     }
-    days.retain(|_, day| *day != effective(version));
     days
 }
 
@@ -65,17 +64,14 @@ fn first_article(text: &str) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-fn articles(places: &str, later: bool) -> Vec<Article> {
+fn articles(places: &str) -> Vec<Article> {
     let mut articles = Vec::new();
     // Places in brackets or of other laws are none of this one.
     for reference in citation::find(places) {
         if reference.bare {
             continue;
         }
-        let Target::Place(Place { article: Some(article), paragraph, item, .. }) = reference.target else { continue };
-        if later && (paragraph.is_some() || item.is_some()) {
-            continue;
-        }
+        let Target::Place(Place { article: Some(article), .. }) = reference.target else { continue };
         articles.push(article);
         if let Some(Place { article: Some(last), .. }) = reference.through {
             articles.extend((article.number + 1..=last.number.min(article.number + 100)).map(|number| Article::new(number, None)));
@@ -139,10 +135,7 @@ mod tests {
             &format!("{main} 다만, 제14조제1항 단서 및 제26조제4항의 개정규정은 공포한 날부터 시행한다."),
             &[("제14조", 20_230_801), ("제26조", 20_230_801)],
         );
-        check(
-            &format!("{main} 다만, 제5조제1항 및 제6조의2의 개정규정은 2024년 7월 1일부터 시행한다."),
-            &[("제6조의2", 20_240_701)],
-        );
-        check(&format!("{main} 다만, 제6조의 개정규정은 공포 후 6개월이 경과한 날부터 시행한다."), &[("제6조", 20_240_202)]);
+        check(&format!("{main} 다만, 제7조의 개정규정은 공포 후 1개월이 경과한 날부터 시행한다."), &[("제7조", 20_230_902)]);
+        check(&format!("{main} 다만, 제6조의 개정규정은 공포 후 6개월이 경과한 날부터 시행한다."), &[]);
     }
 }
