@@ -129,7 +129,7 @@ pub struct Started {
 ///
 /// A settings file that is missing, unreadable or wrong.
 pub fn start(identity: &Identity, common: &Common) -> Result<Started, Failure> {
-    logging::start("info");
+    logging::start();
     let file = SettingsFile::find(common.config.as_deref(), &[PathBuf::from(".")])?;
     Ok(Started { identity: *identity, file })
 }
