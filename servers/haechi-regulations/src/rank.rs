@@ -32,8 +32,6 @@ pub struct Weights {
     pub word: f32,
     /// What a corrected slip counts beside what was written.
     pub correction: f32,
-    /// Syllables on both sides of a space, since a space may stand in the wrong place.
-    pub joint: f32,
     /// Added for statutes over what was made under them, as a part of the best score.
     pub statute: f32,
 }
@@ -42,14 +40,13 @@ impl Default for Weights {
     fn default() -> Self {
         Self {
             heading: 1.0,
-            expansion: 0.5,
+            expansion: 0.7,
             law: 12.0,
             coverage: 0.3,
             title: 0.3,
             word: 0.2,
             correction: 0.7,
-            joint: 0.5,
-            statute: 0.03,
+            statute: 0.05,
         }
     }
 }
@@ -68,7 +65,6 @@ impl Weights {
                 "title" => &mut self.title,
                 "word" => &mut self.word,
                 "correction" => &mut self.correction,
-                "joint" => &mut self.joint,
                 "statute" => &mut self.statute,
                 _ => return None,
             } = value;
@@ -141,9 +137,6 @@ impl Library {
     fn weigh(&self, request: &Request<'_>, weights: &Weights) -> Vec<Weighted> {
         let mut terms = Vec::new();
         push_terms(&mut terms, request.words, 1.0);
-        for joint in joints(request.words) {
-            push_terms(&mut terms, &joint, weights.joint);
-        }
         for words in request.expansions {
             push_terms(&mut terms, words, weights.expansion);
         }
@@ -246,20 +239,6 @@ fn push_terms(terms: &mut Vec<Weighted>, text: &str, weight: f32) {
             terms.push(Weighted { text: term.to_owned(), weight });
         }
     });
-}
-
-/// The pairs of syllables on both sides of each space.
-fn joints(words: &str) -> Vec<String> {
-    let hangul = |letter: &char| matches!(letter, '가'..='힣');
-    let words: Vec<&str> = words.split_whitespace().collect();
-    words
-        .windows(2)
-        .filter_map(|pair| {
-            let left = pair.first()?.chars().next_back().filter(hangul)?;
-            let right = pair.get(1)?.chars().next().filter(hangul)?;
-            Some([left, right].iter().collect())
-        })
-        .collect()
 }
 
 /// Orders the best anew by what BM25 over bigrams cannot see.
