@@ -45,7 +45,7 @@ pub(crate) fn mismatches(schema: &Value, value: &Value, computed: &[String]) -> 
                     | ValidationErrorKind::UniqueItems
             );
             let above = computed.iter().any(|known| known.starts_with(&format!("{pointer}/")));
-            !inside && !(combined && above)
+            !(inside || combined && above)
         })
         .take(MISMATCHES_MAX)
         .map(|error| describe(schema, value, &error))

@@ -44,6 +44,20 @@ impl Workspace {
         Ok(Self { folder, settings, current })
     }
 
+    /// The workspace that a run's folder lies in: `WORKSPACE/.haechi/runs/ID`.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read or its settings are wrong.
+    pub(crate) fn of_run(run: &Path, explicit: Option<&Path>) -> Result<Self, Problem> {
+        let current =
+            std::env::current_dir().map_err(|_| Problem::new(Code::Unreadable, "지금 있는 폴더를 읽을 수 없습니다"))?;
+        let run = run.canonicalize().map_err(|error| unreadable(run, &error))?;
+        let folder = run.ancestors().nth(3).unwrap_or(&run).to_owned();
+        let settings = SettingsFile::find(explicit, std::slice::from_ref(&folder))?;
+        Ok(Self { folder, settings, current })
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

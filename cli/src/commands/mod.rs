@@ -1,10 +1,12 @@
 //! The commands: flags in, an answer on standard output, an exit code.
 
+mod audit;
 mod call;
 mod doctor;
 mod plan;
 mod run;
 mod runs;
+mod token;
 mod validate;
 
 use std::path::PathBuf;
@@ -48,6 +50,12 @@ enum Command {
     Call(call::Arguments),
     /// 서버와 설정을 점검합니다
     Doctor(doctor::Arguments),
+    /// 서버의 감사 기록을 확인합니다
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// HTTP로 쓰는 서버의 토큰을 만들고, 보고, 폐기합니다
+    #[command(subcommand)]
+    Token(token::Command),
     /// 파일 형식의 JSON Schema를 출력합니다
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -85,6 +93,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tools(arguments) => call::tools(&context, &arguments),
         Command::Call(arguments) => call::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, &arguments),
+        Command::Audit(command) => audit::run(&context, &command),
+        Command::Token(command) => token::run(&context, &command),
         Command::Schema(SchemaCommand::Workflow) => haechi_serving::answer(crate::workflow::SCHEMA),
     }
 }
@@ -99,6 +109,22 @@ struct Context {
 impl Context {
     fn workspace(&self) -> Result<crate::workspace::Workspace, Problem> {
         crate::workspace::Workspace::find(self.config.as_deref(), None)
+    }
+}
+
+impl Context {
+    /// The record of a run, by its id or its folder.
+    fn run(&self, wanted: &str) -> Result<(crate::workspace::Workspace, PathBuf), Problem> {
+        let folder = PathBuf::from(wanted);
+        if folder.join("run.json").is_file() {
+            let workspace = crate::workspace::Workspace::of_run(&folder, self.config.as_deref())?;
+            let name = folder.canonicalize().ok().and_then(|folder| folder.file_name().map(ToOwned::to_owned));
+            let path = name.map_or(folder, |name| workspace.runs().join(name));
+            return Ok((workspace, path));
+        }
+        let workspace = self.workspace()?;
+        let path = crate::record::find(&workspace, wanted)?;
+        Ok((workspace, path))
     }
 }
 

@@ -13,7 +13,7 @@ use super::plan::wrong_input;
 use crate::engine::{Ended, Run};
 use crate::job::{self, Artifact, Job, Loaded, Verdict};
 use crate::mcp::ServerIdentity;
-use crate::record::{Event, EventKind, OutputSummary, Recorded, RunFolder, find};
+use crate::record::{Event, EventKind, OutputSummary, Recorded, RunFolder};
 use crate::servers::ToolInfo;
 use crate::tools::{Pool, Recording, Tools};
 use crate::trouble::Trouble;
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
-    /// 실행 ID (앞이나 뒤의 몇 글자, 또는 last)
+    /// 실행 ID(앞이나 뒤의 몇 글자, 또는 last)나 기록 폴더
     run: String,
     /// 진행 상황을 보이지 않습니다
     #[arg(short, long)]
@@ -45,7 +45,7 @@ pub(super) struct ResumeArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
-    /// 실행 ID (앞이나 뒤의 몇 글자, 또는 last)
+    /// 실행 ID(앞이나 뒤의 몇 글자, 또는 last)나 기록 폴더
     run: String,
     /// 다시 만든 파일을 둘 폴더 (적지 않으면 견주기만 합니다)
     #[arg(long, value_name = "폴더")]
@@ -65,8 +65,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
 }
 
 pub(super) fn resume(context: &Context, arguments: &ResumeArguments) -> Result<(), Failure> {
-    let workspace = context.workspace()?;
-    let path = find(&workspace, &arguments.run)?;
+    let (workspace, path) = context.run(&arguments.run)?;
     let recorded = Recorded::read(&path)?;
     if let Some(manifest) = &recorded.manifest
         && manifest.exit == exit::WHOLE
@@ -173,7 +172,10 @@ impl Live<'_> {
                 let trouble = Trouble {
                     code: "cancelled".into(),
                     message: "Ctrl-C로 멈췄습니다".into(),
-                    hint: Some(format!("`haechi resume {}`으로 이어 갈 수 있습니다", self.job.start.run)),
+                    hint: Some(format!(
+                        "`haechi resume {}`으로 이어 갈 수 있습니다",
+                        self.loaded.workspace.shown(self.folder.path())
+                    )),
                     exit: exit::INTERRUPTED,
                 };
                 self.stopped(trouble, servers)
@@ -327,8 +329,8 @@ fn shown_outputs<'path>(workspace: &Workspace, paths: impl Iterator<Item = &'pat
 }
 
 pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Result<(), Failure> {
-    let workspace = context.workspace()?;
-    let recorded = Recorded::read(&find(&workspace, &arguments.run)?)?;
+    let (workspace, path) = context.run(&arguments.run)?;
+    let recorded = Recorded::read(&path)?;
     let manifest = recorded.manifest.clone().ok_or_else(|| {
         Problem::new(Code::NotReady, "끝나지 않은 실행은 다시 만들 수 없습니다")
             .with_hint("`haechi resume`으로 먼저 끝내십시오")

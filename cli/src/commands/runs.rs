@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::job::sha256;
 use crate::language::decimal::Decimal;
-use crate::record::{EventKind, Recorded, find, list, verify_journal};
+use crate::record::{EventKind, Recorded, list, verify_journal};
 use crate::report::sources::written_time;
 use crate::ui;
 use crate::workflow::inputs::plain;
@@ -20,7 +20,7 @@ pub(super) enum Command {
     List,
     /// 실행 하나를 봅니다
     Show {
-        /// 실행 ID (앞이나 뒤의 몇 글자, 또는 last)
+        /// 실행 ID(앞이나 뒤의 몇 글자, 또는 last)나 기록 폴더
         run: String,
     },
     /// 두 실행이 어떻게 다른지 봅니다
@@ -34,7 +34,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
-    /// 실행 ID (앞이나 뒤의 몇 글자, 또는 last)
+    /// 실행 ID(앞이나 뒤의 몇 글자, 또는 last)나 기록 폴더
     run: String,
     /// 찾을 값 (예: "1,235억원", "0.69", "제35조")
     value: String,
@@ -42,18 +42,16 @@ pub(super) struct ExplainArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
-    /// 실행 ID (앞이나 뒤의 몇 글자, 또는 last)
+    /// 실행 ID(앞이나 뒤의 몇 글자, 또는 last)나 기록 폴더
     run: String,
 }
 
 pub(super) fn run(context: &Context, command: &Command) -> Result<(), Failure> {
-    let workspace = context.workspace()?;
+    let recorded = |run: &str| Recorded::read(&context.run(run)?.1);
     match command {
-        Command::List => show_list(context, &workspace),
-        Command::Show { run } => show(context, &Recorded::read(&find(&workspace, run)?)?),
-        Command::Diff { left, right } => {
-            diff(context, &Recorded::read(&find(&workspace, left)?)?, &Recorded::read(&find(&workspace, right)?)?)
-        }
+        Command::List => show_list(context, &context.workspace()?),
+        Command::Show { run } => show(context, &recorded(run)?),
+        Command::Diff { left, right } => diff(context, &recorded(left)?, &recorded(right)?),
     }
 }
 
@@ -314,8 +312,7 @@ fn value_changes(changes: &mut Vec<(String, String, String)>, path: &str, before
 }
 
 pub(super) fn explain(context: &Context, arguments: &ExplainArguments) -> Result<(), Failure> {
-    let workspace = context.workspace()?;
-    let recorded = Recorded::read(&find(&workspace, &arguments.run)?)?;
+    let recorded = Recorded::read(&context.run(&arguments.run)?.1)?;
     let wanted = Wanted::new(&arguments.value);
     let mut found = Vec::new();
     for event in recorded.events.iter().filter(|event| event.event == EventKind::Call) {
@@ -464,8 +461,7 @@ impl Wanted {
 }
 
 pub(super) fn verify(context: &Context, arguments: &VerifyArguments) -> Result<(), Failure> {
-    let workspace = context.workspace()?;
-    let path = find(&workspace, &arguments.run)?;
+    let (workspace, path) = context.run(&arguments.run)?;
     let recorded = Recorded::read(&path)?;
     let Some(manifest) = &recorded.manifest else {
         return Err(Problem::new(Code::NotReady, "끝나지 않은 실행은 확인할 수 없습니다").into());

@@ -11,7 +11,7 @@ use super::table::{Column, Row, Table};
 use crate::language::decimal::Decimal;
 
 /// The width of the drawing; the page scales it.
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 540.0;
 const FONT: f64 = 14.0;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -162,7 +162,7 @@ impl Chart {
         let (low, high) = self.bounds();
         let (low, high) = (low.min(0.0), high.max(0.0));
         let span = if high > low { high - low } else { 1.0 };
-        let label_width = self.labels.iter().map(|label| width(label)).fold(0.0, f64::max).clamp(40.0, 190.0);
+        let label_width = self.labels.iter().map(|label| width(label)).fold(0.0, f64::max).clamp(40.0, 170.0);
         let written = self.series.iter().flat_map(|series| series.points.iter().flatten()).map(|(_, text)| width(text));
         let value_width = written.fold(0.0, f64::max);
         let negative = low < 0.0;
@@ -263,7 +263,7 @@ impl Chart {
     }
 
     fn lines(&self) -> Drawing {
-        let height = 300.0;
+        let height = 270.0;
         let (low, high) = self.bounds();
         let ticks = ticks(low, high);
         let (low, high) = (ticks.first().copied().unwrap_or(0.0), ticks.last().copied().unwrap_or(1.0));

@@ -284,10 +284,10 @@ impl Table {
         ));
         for row in &self.rows {
             let mut cells: Vec<String> = row.cells.iter().map(|cell| escaped(cell)).collect();
-            if row.marked {
-                if let Some(first) = cells.first_mut() {
-                    *first = format!("**{first}** ({})", escaped(self.mark()));
-                }
+            if row.marked
+                && let Some(first) = cells.first_mut()
+            {
+                *first = format!("**{first}** ({})", escaped(self.mark()));
             }
             out.push_str(&line(cells));
         }

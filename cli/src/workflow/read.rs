@@ -39,7 +39,7 @@ const ATTEMPTS_MAX: i64 = 10;
 ///
 /// Every mistake in the shape of the file, in the order of the file.
 pub(crate) fn read(source: &str, environment: &Environment<'_>) -> Result<Workflow, Vec<Diagnostic>> {
-    let root = super::yaml::parse(source).map_err(|diagnostic| vec![diagnostic])?;
+    let root = super::yaml::parse(source).map_err(|diagnostic| vec![*diagnostic])?;
     let mut reader = Reader { source, environment, mistakes: Vec::new() };
     let workflow = reader.workflow(&root);
     if reader.mistakes.is_empty() {
@@ -220,13 +220,9 @@ impl Reader<'_> {
         // Defaults come first wherever they stand, since steps lean on them.
         for (key, node) in &entries {
             match key.name.as_str() {
-                "version" => {
-                    if node.text() != Some("haechi/v1") {
-                        self.mistake(
-                            Diagnostic::new(node.span.clone(), "모르는 형식 버전입니다")
-                                .label("`haechi/v1`이어야 합니다"),
-                        );
-                    }
+                "version" if node.text() != Some("haechi/v1") => {
+                    let mistake = Diagnostic::new(node.span.clone(), "모르는 형식 버전입니다");
+                    self.mistake(mistake.label("`haechi/v1`이어야 합니다"));
                 }
                 "name" => {
                     if let Some(name) = self.text(node, "name") {

@@ -93,9 +93,9 @@ impl Node {
 /// # Errors
 ///
 /// A [`Diagnostic`] at the place where the text stops being YAML we accept.
-pub(crate) fn parse(source: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn parse(source: &str) -> Result<Node, Box<Diagnostic>> {
     if FILE_BYTES_MAX < source.len() {
-        return Err(Diagnostic::new(0..0, format!("파일이 너무 큽니다 (상한 {} KB)", FILE_BYTES_MAX / 1024)));
+        return Err(Box::new(Diagnostic::new(0..0, format!("파일이 너무 큽니다 (상한 {} KB)", FILE_BYTES_MAX / 1024))));
     }
     let options = serde_saphyr::options! {
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
@@ -111,7 +111,7 @@ pub(crate) fn parse(source: &str) -> Result<Node, Diagnostic> {
     };
     match serde_saphyr::from_str_with_options::<Spanned<Kind>>(source, options) {
         Ok(spanned) => Ok(node(spanned)),
-        Err(error) => Err(broken(&error, source)),
+        Err(error) => Err(Box::new(broken(&error, source))),
     }
 }
 
