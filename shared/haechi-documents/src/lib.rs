@@ -14,6 +14,7 @@ pub mod error;
 pub mod front_matter;
 mod lines;
 mod markdown;
+mod pages;
 pub mod pdf;
 pub mod text;
 
@@ -22,7 +23,7 @@ pub use error::DocumentError;
 pub use front_matter::FrontMatter;
 
 /// Goes up whenever the same bytes may give other blocks, so that an index knows it is stale.
-pub const READER_VERSION: u32 = 1;
+pub const READER_VERSION: u32 = 2;
 
 /// How large a document may be; what is larger is refused, not cut, since half a rule misleads.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,7 @@ impl Default for Limits {
 pub enum Format {
     Markdown,
     Text,
+    Pdf,
 }
 
 impl Format {
@@ -53,6 +55,7 @@ impl Format {
         match extension.to_ascii_lowercase().as_str() {
             "md" | "markdown" => Some(Self::Markdown),
             "txt" | "text" => Some(Self::Text),
+            "pdf" => Some(Self::Pdf),
             _ => None,
         }
     }
@@ -62,6 +65,7 @@ impl Format {
         match self {
             Self::Markdown => "markdown",
             Self::Text => "text",
+            Self::Pdf => "pdf",
         }
     }
 }
@@ -91,6 +95,7 @@ pub fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Document, Docum
     let document = match format {
         Format::Markdown => markdown::read(bytes)?,
         Format::Text => text::read(bytes)?,
+        Format::Pdf => pages::read(bytes, limits.bytes_max)?,
     };
     if limits.blocks_max < document.blocks.len() {
         return Err(DocumentError::TooLarge { what: "blocks", found: document.blocks.len(), max: limits.blocks_max });

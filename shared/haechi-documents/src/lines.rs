@@ -150,6 +150,15 @@ pub(crate) fn outline(line: &str) -> Option<HeadingStart> {
     None
 }
 
+/// Recognises `1. 자금용도 점검`, a heading only where it stands alone between empty lines.
+pub(crate) fn numbered(line: &str) -> Option<HeadingStart> {
+    let trimmed = line.trim();
+    let short = trimmed.chars().count() <= 40;
+    let sentence = trimmed.ends_with(['.', ',', ';', ':', '다', '음', '함']);
+    (short && !sentence && line.starts_with(|letter: char| letter.is_ascii_digit()) && item_depth(line) == Some(1))
+        .then_some(HeadingStart { level: 2, bytes: line.trim_end().len() })
+}
+
 /// A line of a paragraph with the bytes it came from.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {

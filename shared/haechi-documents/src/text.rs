@@ -8,13 +8,23 @@ use crate::{
     lines::{self, HeadingStart, Line},
 };
 
+/// The name of a label such as `작성부서` is no longer than this.
+const LABEL_CHARACTERS_MAX: usize = 8;
 /// A first line up to this length stands as the title of a text without marks.
 const TITLE_CHARACTERS_MAX: usize = 60;
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Document, DocumentError> {
     let decoded = decode::decode(bytes)?;
-    let (front_matter, head) = front_matter::split(&decoded.text);
-    let blocks = blocks(&decoded.text, head.end);
+    let (mut front_matter, head) = front_matter::split(&decoded.text);
+    let blocks = if head.is_empty() {
+        let (titled, labels) = title_lines(&decoded.text);
+        front_matter = labels;
+        let mut found: Vec<Block> = titled.iter().cloned().collect();
+        found.extend(blocks(&decoded.text, titled.map_or(0, |title| title.span.end)));
+        found
+    } else {
+        blocks(&decoded.text, head.end)
+    };
     Ok(Document {
         format: Format::Text,
         title: title(&front_matter, &blocks),
@@ -64,6 +74,37 @@ pub fn blocks(text: &str, from: usize) -> Vec<Block> {
     reader.blocks
 }
 
+/// Reads the head that people write without marks: a title, then lines such as `부서: 심사부`, then
+/// an empty line. The returned heading ends where the text goes on.
+fn title_lines(text: &str) -> (Option<Block>, FrontMatter) {
+    let none = (None, FrontMatter::default());
+    let start = text.len() - text.trim_start_matches('\n').len();
+    let mut lines = text.get(start..).unwrap_or_default().split_inclusive('\n');
+    let Some(first) = lines.next() else { return none };
+    let title = first.trim();
+    if title.is_empty() || TITLE_CHARACTERS_MAX < title.chars().count() || title.ends_with(['.', ':']) {
+        return none;
+    }
+    let mut labels = FrontMatter::default();
+    let mut at = start + first.len();
+    for line in lines {
+        at += line.len();
+        if line.trim().is_empty() {
+            break;
+        }
+        let label = line.trim().split_once(':').filter(|(key, value)| {
+            !key.contains(' ') && (1..=LABEL_CHARACTERS_MAX).contains(&key.chars().count()) && !value.trim().is_empty()
+        });
+        let Some((key, value)) = label else { return none };
+        labels.entries.push((key.to_owned(), front_matter::Value::One(value.trim().to_owned())));
+    }
+    if labels.entries.is_empty() {
+        return none;
+    }
+    let heading = Block { kind: BlockKind::Heading { level: 1 }, text: title.to_owned(), span: start..at, page: None };
+    (Some(heading), labels)
+}
+
 struct Reader {
     blocks: Vec<Block>,
     paragraph: Vec<Line>,
@@ -78,6 +119,7 @@ impl Reader {
         }
         let found = lines::division(line)
             .or_else(|| (blank_before || blank_after).then(|| lines::outline(line))?)
+            .or_else(|| (blank_before && blank_after).then(|| lines::numbered(line))?)
             .or_else(|| {
                 let first = self.blocks.iter().all(|block| block.kind == BlockKind::PageBreak)
                     && self.paragraph.is_empty()
@@ -213,6 +255,29 @@ mod tests {
                 ("p", "다음 쪽이다."),
             ],
         );
+    }
+
+    #[test]
+    fn a_head_without_marks_is_read() {
+        let document = read(
+            "여신 사후관리 업무편람\n부서: 여신관리부\n작성일: 2025-09-01\n\n1. 자금용도 점검\n\n점검한다.\n"
+                .as_bytes(),
+        )
+        .unwrap();
+        assert_eq!(document.title.as_deref(), Some("여신 사후관리 업무편람"));
+        assert_eq!(document.front_matter.first(&["부서"]), Some("여신관리부"));
+        let shown: Vec<(&BlockKind, &str)> =
+            document.blocks.iter().map(|block| (&block.kind, block.text.as_str())).collect();
+        assert_eq!(
+            shown,
+            [
+                (&BlockKind::Heading { level: 1 }, "여신 사후관리 업무편람"),
+                (&BlockKind::Heading { level: 2 }, "1. 자금용도 점검"),
+                (&BlockKind::Paragraph, "점검한다."),
+            ]
+        );
+        let document = read("가나다\n라마바\n\n사아자\n".as_bytes()).unwrap();
+        assert!(document.front_matter.entries.is_empty());
     }
 
     #[test]
