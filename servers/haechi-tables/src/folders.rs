@@ -76,6 +76,11 @@ impl Folders {
         self.roots.iter().map(|root| root.name.clone()).collect()
     }
 
+    /// The folders themselves, for a process that shall read the same files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.roots.iter().map(|root| root.path.clone()).collect()
+    }
+
     fn shown(&self, root: &Root, path: &Path) -> Option<String> {
         let relative = path.strip_prefix(&root.path).ok()?;
         let relative = relative.to_string_lossy().replace('\\', "/");

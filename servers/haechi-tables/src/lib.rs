@@ -6,12 +6,18 @@
 //! never recognises characters in images.
 
 mod commands;
+pub mod compare;
 pub mod content;
+pub mod decimal;
+pub mod engine;
 pub mod error;
 pub mod folders;
 pub mod library;
+pub mod pages;
 pub mod pdf;
 mod predict;
+pub mod profile;
+pub mod query;
 pub mod region;
 pub mod render;
 pub mod settings;
@@ -20,5 +26,6 @@ pub mod source;
 pub mod table;
 pub mod tools;
 pub mod value;
+pub mod worker;
 
 pub use commands::run;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use haechi_contract::tables::{
-    Column as ContractColumn, FileEntry, Files, FindTables, ListFiles, ReadTable, RowFormat, RowSource, SheetSummary,
+    Column as ContractColumn, FileEntry, Files, FindTables, ListFiles, Pages, ReadPages, ReadTable, RowFormat, RowSource, SheetSummary,
     TableRows, TableSummary, Tables,
 };
 use haechi_documents::pdf::PdfLimits;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::Error;
@@ -47,7 +48,7 @@ pub struct Library {
 }
 
 /// A table with its rows, as the operations on tables take it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Loaded {
     pub file: String,
     pub table: Table,
@@ -148,6 +149,12 @@ impl Library {
             encoding: None,
             truncated,
         })
+    }
+
+    /// Text of the pages of a PDF.
+    pub fn read_pages(&self, input: &ReadPages) -> Result<Pages, Error> {
+        let file = self.folders.resolve(&input.path)?;
+        crate::pages::read(&file, input, &self.limits)
     }
 
     /// Rows of one table.

@@ -180,7 +180,7 @@ fn belong_together(content: &Content, block: Span, left: (u32, u32), right: (u32
         let a = content.own(*row, left.0, left.1);
         let b = content.own(*row, right.0, right.1);
         // A title above the headers stands on one side only.
-        either += usize::from((!a.is_empty() && 0 < both) || !b.is_empty());
+        either += usize::from((!a.is_empty() && (0 < both || 1 < a.len())) || !b.is_empty());
         if !a.is_empty() && !b.is_empty() {
             both += 1;
             let texts = |cells: &[SheetCell]| cells.iter().map(SheetCell::text).collect::<Vec<_>>();

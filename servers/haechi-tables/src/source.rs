@@ -4,6 +4,8 @@ use std::path::Path;
 
 use haechi_documents::pdf::{self as pages, PageFault, PdfDocument, PdfError, PdfLimits, PdfOptions};
 
+use serde::{Deserialize, Serialize};
+
 use crate::content::{Content, Tail};
 use crate::error::{Error, Unsupported};
 use crate::folders::Found;
@@ -14,14 +16,14 @@ use crate::table::{self, Head, Row};
 use crate::value::{Value, clean_text};
 
 /// Where a table stands in its file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Place {
     Sheet { sheet: String, span: Span },
     Pages { pages: Vec<usize>, number: usize, bbox: [f64; 4] },
 }
 
 /// A table with everything but its rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Table {
     pub place: Place,
     pub name: Option<String>,

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::content::Content;
 use crate::region::unit_of;
 use crate::sheet::{Span, cell_name, column_letters};
 use crate::value::{Value, is_nil, written_number};
 
 /// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ColumnKind {
     Integer,
     Number,
@@ -41,7 +43,7 @@ impl ColumnKind {
 }
 
 /// A named column; `index` is its place in the grid, where spacers count as well.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
     pub kind: ColumnKind,
@@ -52,7 +54,7 @@ pub struct Column {
 }
 
 /// What a row is besides data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RowKind {
     Total,
     Subtotal,
@@ -70,7 +72,7 @@ impl RowKind {
 }
 
 /// A cell as it is shown and what it is.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Cell {
     pub value: Value,
     pub text: String,
@@ -95,7 +97,7 @@ impl Cell {
 }
 
 /// A row of data.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub range: String,
     pub kind: Option<RowKind>,
@@ -104,7 +106,7 @@ pub struct Row {
 }
 
 /// The head of a table: what its columns are. Rows are apart, since they may be many.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     pub columns: Vec<Column>,
     /// Header rows over the whole width as they are shown.

@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use haechi_contract::Problem;
-use haechi_contract::tables::{FindTables, ListFiles, ReadTable, RowFormat, TableRows, Tables};
+use haechi_contract::tables::{
+    CompareTables, FindTables, ListFiles, NamedSource, Pages, ProfileTable, QueryRows, QueryTables, ReadPages, ReadTable,
+    RowFormat, TableComparison, TableProfile, TableRows, Tables,
+};
 use haechi_serving::{
     Call, CancellationToken, Identity, Principal, Prompt, PromptArgument, Reply, ResourceEntry, ResourcePage,
     ResourceTemplate, ResourceText, Resources, Service, Tool,
 };
 use serde_json::json;
 
-use crate::library::Library;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::library::Loaded;
+use crate::{compare, profile, query};
 use crate::source::uri_of;
 
 pub const IDENTITY: Identity = Identity {
@@ -24,16 +30,20 @@ pub const IDENTITY: Identity = Identity {
 };
 
 /// The tools over a library.
-pub fn service(library: Arc<Library>) -> Service {
+pub fn service(engine: Arc<Engine>) -> Service {
     Service::new(IDENTITY)
-        .tool(list_files(library.clone()))
-        .tool(find_tables(library.clone()))
-        .tool(read_table(library.clone()))
-        .resources(TableResources(library))
+        .tool(list_files(engine.clone()))
+        .tool(find_tables(engine.clone()))
+        .tool(read_table(engine.clone()))
+        .tool(query_tables(engine.clone()))
+        .tool(profile_table(engine.clone()))
+        .tool(compare_tables(engine.clone()))
+        .tool(read_pages(engine.clone()))
+        .resources(TableResources(engine))
         .prompt(summary_prompt())
 }
 
-fn list_files(library: Arc<Library>) -> Tool {
+fn list_files(engine: Arc<Engine>) -> Tool {
     Tool::read_only(
         "list_files",
         "표 파일 목록",
@@ -41,9 +51,9 @@ fn list_files(library: Arc<Library>) -> Tool {
     )
     .audited(|input: &ListFiles| json!({ "folder": input.folder, "pattern": input.pattern }))
     .handler(move |call: Call, input: ListFiles| {
-        let library = library.clone();
+        let engine = engine.clone();
         async move {
-            let files = call.blocking(move |_: &CancellationToken| library.list_files(&input)).await?;
+            let files = call.blocking(move |_: &CancellationToken| engine.list_files(&input)).await?;
             let text = files
                 .files
                 .iter()
@@ -55,7 +65,7 @@ fn list_files(library: Arc<Library>) -> Tool {
     })
 }
 
-fn find_tables(library: Arc<Library>) -> Tool {
+fn find_tables(engine: Arc<Engine>) -> Tool {
     Tool::read_only(
         "find_tables",
         "표 찾기",
@@ -64,10 +74,10 @@ fn find_tables(library: Arc<Library>) -> Tool {
     )
     .audited(|input: &FindTables| json!({ "path": input.path, "sheets": input.sheets, "pages": input.pages }))
     .handler(move |call: Call, input: FindTables| {
-        let library = library.clone();
+        let engine = engine.clone();
         async move {
             let tables = call
-                .blocking(move |cancel: &CancellationToken| library.find_tables(&input, &|| cancel.is_cancelled()))
+                .blocking(move |cancel: &CancellationToken| engine.find_tables(input, &|| cancel.is_cancelled()))
                 .await?;
             let text = tables_text(&tables);
             let returned = json!({ "tables": tables.tables.len() });
@@ -76,7 +86,7 @@ fn find_tables(library: Arc<Library>) -> Tool {
     })
 }
 
-fn read_table(library: Arc<Library>) -> Tool {
+fn read_table(engine: Arc<Engine>) -> Tool {
     Tool::read_only(
         "read_table",
         "표 읽기",
@@ -85,14 +95,217 @@ fn read_table(library: Arc<Library>) -> Tool {
     )
     .audited(|input: &ReadTable| json!({ "id": input.id, "offset": input.offset, "limit": input.limit }))
     .handler(move |call: Call, input: ReadTable| {
-        let library = library.clone();
+        let engine = engine.clone();
         async move {
-            let rows = call.blocking(move |_: &CancellationToken| library.read_table(&input)).await?;
+            let rows = call.blocking(move |cancel: &CancellationToken| engine.read_table(input, &|| cancel.is_cancelled())).await?;
             let text = rows_text(&rows);
             let returned = json!({ "rows": rows.cells.len(), "citation": rows.citation });
             Ok(Reply::new(rows).text(text).returned(returned))
         }
     })
+}
+
+fn query_tables(engine: Arc<Engine>) -> Tool {
+    Tool::read_only(
+        "query_tables",
+        "표 SQL 조회",
+        "여러 파일의 표를 이름을 붙여 읽기 전용 SQL(SQLite 문법, SELECT 한 문장)로 조회하고 조인합니다. 한글 열 이름은 큰따옴표로 감쌉니다. \
+         표마다 \"_행구분\"(합계 행이면 total)과 \"_위치\"(셀 범위) 열이 더 있습니다. \
+         예: {\"tables\": [{\"id\": \"여신현황.xlsx#업종별!B4:F12\", \"name\": \"loans\"}], \"sql\": \"SELECT \\\"업종\\\" FROM loans\"}",
+    )
+    .audited(|input: &QueryTables| {
+        let ids: Vec<&str> = input.tables.iter().map(|table| table.id.as_str()).collect();
+        json!({ "tables": ids, "sql_chars": input.sql.chars().count() })
+    })
+    .handler(move |call: Call, input: QueryTables| {
+        let engine = engine.clone();
+        async move {
+            let tables = input.tables.clone();
+            let loaded = call
+                .blocking(move |cancel: &CancellationToken| load_all(&engine, &tables, &|| cancel.is_cancelled()))
+                .await?;
+            let cancel = call.cancel.clone();
+            let rows = query::run(&input, &loaded, move || cancel.is_cancelled()).await?;
+            let text = query_text(&rows);
+            let returned = json!({ "rows": rows.rows.len() });
+            Ok(Reply::new(rows).text(text).returned(returned))
+        }
+    })
+}
+
+fn profile_table(engine: Arc<Engine>) -> Tool {
+    Tool::read_only(
+        "profile_table",
+        "표 점검",
+        "표의 열마다 형식, 단위, 빈칸, 최솟값·최댓값·합을 세고, 합계 검산, 숫자 열의 글자, 섞인 단위, 중복 행처럼 의심스러운 곳을 알려 줍니다. \
+         예: {\"id\": \"여신현황.xlsx#업종별!B4:F12\"}",
+    )
+    .audited(|input: &ProfileTable| json!({ "id": input.id }))
+    .handler(move |call: Call, input: ProfileTable| {
+        let engine = engine.clone();
+        async move {
+            let profile = call
+                .blocking(move |cancel: &CancellationToken| profile(&engine, &input, &|| cancel.is_cancelled()))
+                .await?;
+            let text = profile_text(&profile);
+            let returned = json!({ "columns": profile.columns.len(), "suspicious": profile.suspicious.len() });
+            Ok(Reply::new(profile).text(text).returned(returned))
+        }
+    })
+}
+
+fn compare_tables(engine: Arc<Engine>) -> Tool {
+    Tool::read_only(
+        "compare_tables",
+        "표 비교",
+        "두 표를 열쇠 열로 맞추어 더해진 행, 빠진 행, 바뀐 셀을 차이와 함께 줍니다. \
+         예: {\"left\": \"2분기.xlsx#업종별!B4:F12\", \"right\": \"3분기.xlsx#업종별!B4:F12\", \"keys\": [\"업종\"]}",
+    )
+    .audited(|input: &CompareTables| json!({ "left": input.left, "right": input.right, "keys": input.keys }))
+    .handler(move |call: Call, input: CompareTables| {
+        let engine = engine.clone();
+        async move {
+            let compared = call
+                .blocking(move |cancel: &CancellationToken| compare(&engine, &input, &|| cancel.is_cancelled()))
+                .await?;
+            let text = comparison_text(&compared);
+            let returned = json!({ "added": compared.added.len(), "removed": compared.removed.len(), "changed": compared.changed.len() });
+            Ok(Reply::new(compared).text(text).returned(returned))
+        }
+    })
+}
+
+fn read_pages(engine: Arc<Engine>) -> Tool {
+    Tool::read_only(
+        "read_pages",
+        "PDF 쪽 읽기",
+        "PDF의 글을 읽는 순서대로 주고 표는 그 자리에 Markdown으로 넣습니다. 다단 편집을 풀고, 글자가 없는 쪽은 notes에 적습니다. \
+         예: {\"path\": \"보고서.pdf\", \"pages\": \"3-5\"}",
+    )
+    .audited(|input: &ReadPages| json!({ "path": input.path, "pages": input.pages }))
+    .handler(move |call: Call, input: ReadPages| {
+        let engine = engine.clone();
+        async move {
+            let pages = call
+                .blocking(move |cancel: &CancellationToken| engine.read_pages(input, &|| cancel.is_cancelled()))
+                .await?;
+            let text = pages_text(&pages);
+            let returned = json!({ "pages": pages.pages.len() });
+            Ok(Reply::new(pages).text(text).returned(returned))
+        }
+    })
+}
+
+/// Loads the tables of a statement, in its order.
+pub fn load_all(engine: &Engine, tables: &[NamedSource], stop: &dyn Fn() -> bool) -> Result<Vec<Loaded>, Error> {
+    query::check_names(tables)?;
+    tables.iter().map(|table| engine.load(&table.id, query::TABLE_ROWS_MAX, stop)).collect()
+}
+
+/// Profiles one table.
+pub fn profile(engine: &Engine, input: &ProfileTable, stop: &dyn Fn() -> bool) -> Result<TableProfile, Error> {
+    Ok(profile::of(&engine.load(&input.id, query::TABLE_ROWS_MAX, stop)?))
+}
+
+/// Compares two tables.
+pub fn compare(engine: &Engine, input: &CompareTables, stop: &dyn Fn() -> bool) -> Result<TableComparison, Error> {
+    let left = engine.load(&input.left, query::TABLE_ROWS_MAX, stop)?;
+    let right = engine.load(&input.right, query::TABLE_ROWS_MAX, stop)?;
+    compare::of(&left, &right, &input.keys)
+}
+
+/// The result of a statement for people.
+pub fn query_text(rows: &QueryRows) -> String {
+    let cell = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.replace('|', "\\|").replace('\n', " "),
+        other => other.to_string(),
+    };
+    let names: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
+    let mut text = format!("| {} |\n|{}\n", names.join(" | "), " --- |".repeat(names.len()));
+    for row in &rows.rows {
+        text.push_str(&format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | ")));
+    }
+    for source in &rows.sources {
+        text.push_str(&format!("\n출처: {} = {}", source.name, source.citation));
+    }
+    for note in &rows.notes {
+        text.push_str(&format!("\n※ {note}"));
+    }
+    if rows.truncated {
+        text.push_str("\n※ 행이 더 있습니다. limit을 늘리거나 조건을 좁혀 주십시오");
+    }
+    text.push('\n');
+    text
+}
+
+/// A profile for people.
+pub fn profile_text(profile: &TableProfile) -> String {
+    let mut text = format!("{} ({}행)\n", profile.citation, profile.rows);
+    for column in &profile.columns {
+        let unit = column.unit.as_deref().map(|unit| format!(", {unit}")).unwrap_or_default();
+        let sum = column.sum.as_deref().map(|sum| format!(", 합 {sum}")).unwrap_or_default();
+        let range = match (&column.min, &column.max) {
+            (Some(min), Some(max)) => format!(", {min} ~ {max}"),
+            _ => String::new(),
+        };
+        text.push_str(&format!(
+            "- {} [{}{unit}]: 빈칸 {}, 서로 다른 값 {}{range}{sum}\n",
+            column.name, column.kind, column.nulls, column.distinct
+        ));
+    }
+    for suspicion in &profile.suspicious {
+        let column = suspicion.column.as_deref().map(|column| format!(" ({column})")).unwrap_or_default();
+        let numbers = match (&suspicion.expected, &suspicion.found) {
+            (Some(expected), Some(found)) => format!(": 항목의 합 {expected}, 적힌 값 {found}"),
+            (None, Some(found)) => format!(": {found}"),
+            _ => String::new(),
+        };
+        text.push_str(&format!("! {}{column} {}{numbers}\n", suspicion.range, suspicion.message));
+    }
+    text
+}
+
+/// A comparison for people.
+pub fn comparison_text(compared: &TableComparison) -> String {
+    let mut text = format!(
+        "앞: {}\n뒤: {}\n더해진 행 {}, 빠진 행 {}, 바뀐 행 {}, 같은 행 {}\n",
+        compared.left.citation,
+        compared.right.citation,
+        compared.added.len(),
+        compared.removed.len(),
+        compared.changed.len(),
+        compared.unchanged
+    );
+    let key = |key: &[serde_json::Value]| key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    for row in &compared.added {
+        text.push_str(&format!("+ {} ({})\n", key(&row.key), row.range));
+    }
+    for row in &compared.removed {
+        text.push_str(&format!("- {} ({})\n", key(&row.key), row.range));
+    }
+    for row in &compared.changed {
+        for cell in &row.cells {
+            let difference = cell.difference.as_deref().map(|difference| format!(" ({difference})")).unwrap_or_default();
+            text.push_str(&format!("~ {} {}: {} → {}{difference}\n", key(&row.key), cell.column, cell.left, cell.right));
+        }
+    }
+    for note in &compared.notes {
+        text.push_str(&format!("※ {note}\n"));
+    }
+    text
+}
+
+/// Pages for people.
+pub fn pages_text(pages: &Pages) -> String {
+    let mut text = String::new();
+    for page in &pages.pages {
+        text.push_str(&format!("# {}\n\n{}\n\n", page.citation, page.text));
+    }
+    for note in &pages.notes {
+        text.push_str(&format!("※ {note}\n"));
+    }
+    text
 }
 
 /// A table list for people and for models that read text alone.
@@ -144,7 +357,7 @@ pub fn rows_text(rows: &TableRows) -> String {
     text
 }
 
-struct TableResources(Arc<Library>);
+struct TableResources(Arc<Engine>);
 
 impl Resources for TableResources {
     fn list(&self, _: &Principal, cursor: Option<&str>) -> Result<ResourcePage, Problem> {
@@ -178,10 +391,10 @@ impl Resources for TableResources {
         let Some(id) = crate::source::id_of_uri(uri) else { return Ok(None) };
         let text = if id.contains('#') {
             let input = ReadTable { id, format: RowFormat::Markdown, ..ReadTable::default() };
-            rows_text(&self.0.read_table(&input)?)
+            rows_text(&self.0.read_table(input, &|| false)?)
         } else {
             let input = FindTables { path: id, ..FindTables::default() };
-            tables_text(&self.0.find_tables(&input, &|| false)?)
+            tables_text(&self.0.find_tables(input, &|| false)?)
         };
         Ok(Some(ResourceText { text, mime_type: "text/markdown" }))
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Input of `list_files`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListFiles {
     /// 볼 폴더. 비우면 허용된 폴더 전부
@@ -44,7 +44,7 @@ pub struct Files {
 }
 
 /// Input of `find_tables`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindTables {
     /// list_files가 준 파일 경로. 예: `여신현황.xlsx`
@@ -156,7 +156,7 @@ pub enum RowFormat {
 }
 
 /// Input of `read_table`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadTable {
     /// find_tables가 준 표의 id. 예: `여신현황.xlsx#업종별!B4:F12`
@@ -235,7 +235,7 @@ pub struct TableRows {
 }
 
 /// A table and the name it has in a statement.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedSource {
     /// find_tables가 준 표의 id
@@ -245,7 +245,7 @@ pub struct NamedSource {
 }
 
 /// Input of `query_tables`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueryTables {
     /// 조회할 표와 SQL에서 쓸 이름. 여러 파일의 표를 함께 적어 조인할 수 있습니다
@@ -282,7 +282,7 @@ pub struct Source {
 }
 
 /// Input of `profile_table`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileTable {
     /// find_tables가 준 표의 id
@@ -340,7 +340,7 @@ pub struct TableProfile {
 }
 
 /// Input of `compare_tables`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompareTables {
     /// 앞 표의 id
@@ -406,7 +406,7 @@ pub struct TableComparison {
 }
 
 /// Input of `read_pages`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadPages {
     /// PDF 파일 경로

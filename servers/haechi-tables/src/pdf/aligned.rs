@@ -42,7 +42,7 @@ pub fn find(lines: &[Line], taken: &[Grid], charts: &[Rect]) -> Vec<Grid> {
 }
 
 /// The columns of running text on the page; one where it has none.
-fn text_columns(lines: &[&Line]) -> Vec<(f64, f64)> {
+pub fn text_columns(lines: &[&Line]) -> Vec<(f64, f64)> {
     let left = lines.iter().map(|line| line.rect.left).fold(f64::INFINITY, f64::min);
     let right = lines.iter().map(|line| line.rect.right).fold(f64::NEG_INFINITY, f64::max);
     let whole = vec![(left - 1.0, right + 1.0)];
