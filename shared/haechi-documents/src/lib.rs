@@ -12,6 +12,7 @@ pub mod block;
 pub mod decode;
 pub mod error;
 pub mod front_matter;
+mod html;
 mod lines;
 mod markdown;
 mod pages;
@@ -45,6 +46,7 @@ impl Default for Limits {
 pub enum Format {
     Markdown,
     Text,
+    Html,
     Pdf,
 }
 
@@ -55,6 +57,7 @@ impl Format {
         match extension.to_ascii_lowercase().as_str() {
             "md" | "markdown" => Some(Self::Markdown),
             "txt" | "text" => Some(Self::Text),
+            "html" | "htm" | "xhtml" => Some(Self::Html),
             "pdf" => Some(Self::Pdf),
             _ => None,
         }
@@ -65,6 +68,7 @@ impl Format {
         match self {
             Self::Markdown => "markdown",
             Self::Text => "text",
+            Self::Html => "html",
             Self::Pdf => "pdf",
         }
     }
@@ -95,6 +99,7 @@ pub fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Document, Docum
     let document = match format {
         Format::Markdown => markdown::read(bytes)?,
         Format::Text => text::read(bytes)?,
+        Format::Html => html::read(bytes)?,
         Format::Pdf => pages::read(bytes, limits.bytes_max)?,
     };
     if limits.blocks_max < document.blocks.len() {
