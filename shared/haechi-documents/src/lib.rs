@@ -10,6 +10,7 @@
 
 pub mod block;
 pub mod decode;
+mod docx;
 pub mod error;
 pub mod front_matter;
 mod html;
@@ -46,6 +47,7 @@ impl Default for Limits {
 pub enum Format {
     Markdown,
     Text,
+    Docx,
     Html,
     Pdf,
 }
@@ -57,6 +59,7 @@ impl Format {
         match extension.to_ascii_lowercase().as_str() {
             "md" | "markdown" => Some(Self::Markdown),
             "txt" | "text" => Some(Self::Text),
+            "docx" => Some(Self::Docx),
             "html" | "htm" | "xhtml" => Some(Self::Html),
             "pdf" => Some(Self::Pdf),
             _ => None,
@@ -68,6 +71,7 @@ impl Format {
         match self {
             Self::Markdown => "markdown",
             Self::Text => "text",
+            Self::Docx => "docx",
             Self::Html => "html",
             Self::Pdf => "pdf",
         }
@@ -99,6 +103,7 @@ pub fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Document, Docum
     let document = match format {
         Format::Markdown => markdown::read(bytes)?,
         Format::Text => text::read(bytes)?,
+        Format::Docx => docx::read(bytes, limits)?,
         Format::Html => html::read(bytes)?,
         Format::Pdf => pages::read(bytes, limits.bytes_max)?,
     };
