@@ -4,7 +4,6 @@
 //! Invariant: the engine knows nothing of what a tool means. It evaluates expressions, makes calls
 //! through [`Tools`], notes everything in the run's folder and remembers outcomes.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -15,18 +14,18 @@ use minijinja::{Environment, Value};
 use tokio::sync::Semaphore;
 
 use crate::answers;
+use crate::approvals::Approval;
 use crate::language::data::{Misfit, evaluate, evaluate_value};
 use crate::language::{Data, Fault, values};
 use crate::record::{CallKey, Event, EventKind, RunFolder};
 use crate::report::{self, CallRecord, Draft, Known, StepRecord};
-use crate::servers::ToolInfo;
 use crate::shape;
 use crate::state::{self, Item, Outcome, Status, Steps};
 use crate::tools::Tools;
 use crate::trouble::Trouble;
 use crate::ui;
 use crate::workflow::check::{Checked, template_mistake};
-use crate::workflow::{Action, Call, Check, OnError, Render, Step};
+use crate::workflow::{Action, Approve, Call, Check, OnError, Render, Step};
 
 /// More items than this in one `foreach` are refused.
 const ITEMS_MAX: usize = 10_000;
@@ -42,7 +41,8 @@ pub(crate) struct Run<'run> {
     pub started_at: &'run str,
     pub folder: &'run RunFolder,
     pub tools: &'run Tools,
-    pub catalogue: &'run BTreeMap<String, Vec<ToolInfo>>,
+    /// What people decided so far.
+    pub approvals: &'run [Approval],
     pub quiet: bool,
 }
 
@@ -70,6 +70,9 @@ struct Done {
     calls: Vec<CallRecord>,
     draft: Option<Draft>,
     error: Option<Trouble>,
+    /// A status that the action itself decides.
+    status: Option<Status>,
+    reason: Option<String>,
 }
 
 /// What an expression may name beside the common names.
@@ -173,6 +176,8 @@ impl Engine<'_> {
             Status::Skipped => ("–", "건너뜀".to_owned()),
             Status::Blocked => ("–", "실행되지 않음".to_owned()),
             Status::Failed => ("✗", "실패".to_owned()),
+            Status::Waiting => ("…", "승인을 기다림".to_owned()),
+            Status::Rejected => ("✗", "반려됨".to_owned()),
         };
         let count = if step.foreach.is_some() { format!(" [{}건]", outcome.items.len()) } else { String::new() };
         ui::line(&format!("  {mark} {}{count}  {word}", step.shown()));
@@ -187,7 +192,7 @@ impl Engine<'_> {
             let other = &workflow.steps[need];
             let blocked = self
                 .outcome(need, |outcome| match outcome.status() {
-                    Status::Blocked => true,
+                    Status::Blocked | Status::Waiting | Status::Rejected => true,
                     Status::Failed => !matches!(other.on_error, Some(OnError::Continue)),
                     _ => false,
                 })
@@ -219,6 +224,7 @@ impl Engine<'_> {
             status: Some(status),
             out: done.out,
             error: done.error,
+            reason: done.reason,
             calls: done.calls,
             draft: done.draft,
             ..Outcome::default()
@@ -294,6 +300,9 @@ impl Engine<'_> {
         {
             done.error = Some(Trouble::failed("unexpected", format!("답이 `expect`와 다릅니다: {}", mismatch.message)));
         }
+        if let Some(status) = done.status {
+            return Ok((status, done));
+        }
         let Some(error) = done.error.clone() else { return Ok((Status::Ok, done)) };
         let Some(OnError::Fallback(action)) = &step.on_error else { return Ok((Status::Failed, done)) };
         let mut names = scope.names.clone();
@@ -313,6 +322,7 @@ impl Engine<'_> {
             Action::Set(data) => Ok(self.set(data, scope)),
             Action::Assert(checks) => Ok(self.assert(checks, scope)),
             Action::Render(render) => Ok(self.render(render, scope)),
+            Action::Approve(approve) => Ok(self.approve(step, approve, scope)),
         }
     }
 
@@ -345,6 +355,70 @@ impl Engine<'_> {
         let passed = results.iter().all(|result| result["passed"] == true);
         let error = (!failed.is_empty()).then(|| Trouble::failed("check_failed", failed.join("; ")));
         Done { out: Some(serde_json::json!({ "passed": passed, "checks": results })), error, ..Done::default() }
+    }
+
+    /// Looks for a decision about exactly what this run would show.
+    fn approve(&self, step: &Step, approve: &Approve, scope: &Scope) -> Done {
+        let shown_sha256 = crate::job::sha256(self.shown(approve).to_string().as_bytes());
+        let message = match &approve.message {
+            Some(message) => match message.evaluate(&self.environment, &self.context(scope)) {
+                Ok(message) => crate::workflow::inputs::plain(&message),
+                Err(misfit) => return Done { error: Some(self.misfit(&misfit)), ..Done::default() },
+            },
+            None => format!("{} 단계의 승인", step.shown()),
+        };
+        let mut about = self.run.approvals.iter().filter(|approval| approval.step == step.id).peekable();
+        let asked_before = about.peek().is_some();
+        let decided = about.filter(|approval| approval.shown_sha256 == shown_sha256).last();
+        let out = serde_json::json!({
+            "message": message,
+            "shown_sha256": shown_sha256,
+            "approved": decided.map(|approval| approval.approved),
+            "by": decided.map(|approval| &approval.by),
+            "role": decided.and_then(|approval| approval.role.as_ref()),
+            "at": decided.map(|approval| &approval.at),
+            "note": decided.and_then(|approval| approval.note.as_ref()),
+        });
+        match decided {
+            Some(approval) if approval.approved => Done { out: Some(out), ..Done::default() },
+            Some(approval) => {
+                let note = approval.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+                let error = Trouble {
+                    code: "rejected".into(),
+                    message: format!("{}이(가) 반려했습니다{note}", approval.by),
+                    hint: None,
+                    exit: haechi_contract::exit::REJECTED,
+                };
+                Done { out: Some(out), error: Some(error), status: Some(Status::Rejected), ..Done::default() }
+            }
+            None => {
+                let reason = if asked_before {
+                    "승인한 뒤에 내용이 바뀌어 다시 승인을 받아야 합니다".to_owned()
+                } else {
+                    message
+                };
+                Done { out: Some(out), status: Some(Status::Waiting), reason: Some(reason), ..Done::default() }
+            }
+        }
+    }
+
+    /// What a person is shown before deciding.
+    fn shown(&self, approve: &Approve) -> serde_json::Value {
+        let steps = &self.run.checked.workflow.steps;
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        approve
+            .show
+            .iter()
+            .filter_map(|(id, _)| steps.iter().position(|other| &other.id == id))
+            .map(|position| {
+                let outcome = outcomes[position].as_ref();
+                serde_json::json!({
+                    "step": steps[position].id,
+                    "status": outcome.map(|outcome| outcome.status().as_str()),
+                    "out": outcome.and_then(|outcome| outcome.out.as_ref()),
+                })
+            })
+            .collect()
     }
 
     fn render(&self, render: &Render, scope: &Scope) -> Done {
@@ -391,9 +465,12 @@ impl Engine<'_> {
             Ok(arguments) => arguments,
             Err(misfit) => return failed(self.misfit(&misfit)),
         };
-        let info =
-            self.run.catalogue.get(&call.server).and_then(|tools| tools.iter().find(|tool| tool.name == call.tool));
-        if let Some(info) = info
+        let key = CallKey { step: step.id.clone(), item: scope.item, fallback: scope.fallback, attempt: 1 };
+        let (info, read_only) = match self.run.tools.info(&key, &call.server, &call.tool, &arguments).await {
+            Ok(known) => known,
+            Err(error) => return failed(error),
+        };
+        if let Some(info) = &info
             && let Some(mismatch) = shape::mismatches(&info.input_schema, &arguments, &[]).into_iter().next()
         {
             let mut error = Trouble::failed(
@@ -403,7 +480,6 @@ impl Engine<'_> {
             error.hint = mismatch.hint;
             return failed(error);
         }
-        let read_only = info.is_some_and(|info| info.read_only || info.idempotent);
         let defaults = &self.run.checked.workflow.defaults;
         let retry = step.retry.as_ref().unwrap_or(&defaults.retry);
         let timeout = step.timeout.unwrap_or(defaults.timeout);

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use sha2::{Digest, Sha256};
 
+use crate::approvals::Approval;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Ended};
 use crate::mcp::{ServerIdentity, hex};
@@ -85,12 +86,24 @@ pub(crate) fn specs(checked: &Checked, workspace: &Workspace) -> Result<Vec<Spec
     names.into_iter().map(|name| finder.find(name, checked.workflow.servers.get(name))).collect()
 }
 
+/// How to reach those servers of the workflow that can be found; a run that goes on may need none.
+///
+/// # Errors
+///
+/// A mistake in the settings file.
+pub(crate) fn specs_found(checked: &Checked, workspace: &Workspace) -> Result<Vec<Spec>, Problem> {
+    let finder = Finder::new(workspace)?;
+    let names: BTreeSet<&str> = checked.workflow.calls().map(|call| call.server.as_str()).collect();
+    Ok(names.into_iter().filter_map(|name| finder.find(name, checked.workflow.servers.get(name)).ok()).collect())
+}
+
 /// A workflow that runs, or ran.
 #[derive(Debug)]
 pub(crate) struct Job<'job> {
     pub checked: &'job Checked,
     pub text: &'job str,
     pub start: Start,
+    pub approvals: Vec<Approval>,
 }
 
 /// A file that a run gives, before it is written.
@@ -156,7 +169,11 @@ impl Job<'_> {
         for output in &workflow.outputs {
             let Some(position) = workflow.steps.iter().position(|step| step.id == output.from) else { continue };
             let outcome = &ended.outcomes[position];
-            if !outcome.status().answered() {
+            let allowed = output.requires.as_ref().is_none_or(|(approval, _)| {
+                let position = workflow.steps.iter().position(|step| &step.id == approval);
+                position.is_some_and(|position| ended.outcomes[position].status().answered())
+            });
+            if !outcome.status().answered() || !allowed {
                 continue;
             }
             let path = output.to.evaluate(&environment, &context).map_err(|misfit| {
@@ -216,6 +233,13 @@ impl Job<'_> {
                 problem: Some(error),
             };
         }
+        let with = |status: Status| steps.iter().zip(&ended.outcomes).find(|(_, outcome)| outcome.status() == status);
+        if let Some((_, outcome)) = with(Status::Rejected) {
+            return Verdict { status: "rejected", exit: exit::REJECTED, problem: outcome.error.clone() };
+        }
+        if with(Status::Waiting).is_some() {
+            return Verdict { status: "waiting", exit: exit::WAITING, problem: None };
+        }
         if failures().next().is_some() {
             return Verdict { status: "incomplete", exit: exit::INCOMPLETE, problem: None };
         }
@@ -263,6 +287,7 @@ impl Job<'_> {
             steps,
             outputs,
             calls: ended.calls,
+            approvals: self.approvals.clone(),
             journal_sha256: String::new(),
             problem: verdict.problem.clone(),
         }
@@ -287,7 +312,7 @@ fn notices(checked: &Checked, ended: &Ended) -> Vec<String> {
                     notices.push(format!("‘{}’ 단계를 건너뛰었습니다: {reason}", step.shown()));
                 }
             }
-            Status::Ok | Status::Blocked => {}
+            Status::Ok | Status::Blocked | Status::Waiting | Status::Rejected => {}
         }
         if let (Action::Assert(_), Some(out)) = (&step.action, &outcome.out) {
             let checks = out["checks"].as_array().map(Vec::as_slice).unwrap_or_default();

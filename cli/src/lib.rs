@@ -8,6 +8,7 @@
 //! in `mcp` alone; whatever stands in a report was answered by a recorded call.
 
 mod answers;
+mod approvals;
 mod commands;
 mod diagnostic;
 mod engine;

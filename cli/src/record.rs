@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::approvals::Approval;
 use crate::mcp::{ServerIdentity, hex};
 use crate::trouble::Trouble;
 use crate::workspace::{Workspace, reason, unwritable, write_whole};
@@ -136,6 +137,8 @@ pub(crate) struct Manifest {
     pub steps: IndexMap<String, StepSummary>,
     pub outputs: Vec<OutputSummary>,
     pub calls: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// The hash of the last line of the journal.
     pub journal_sha256: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -301,6 +304,24 @@ fn final_journal(mut events: Vec<Event>, order: &[&str]) -> (String, String) {
     let ended: std::collections::HashSet<CallKey> =
         events.iter().filter(|event| event.event == EventKind::Call).map(Event::key).collect();
     events.retain(|event| event.event != EventKind::Started || !ended.contains(&event.key()));
+    // A resumed run notes again what it took over; of a step and of the end, the last word counts.
+    let mut seen = std::collections::HashSet::new();
+    let mut kept: Vec<Event> = Vec::with_capacity(events.len());
+    for event in events.into_iter().rev() {
+        let identity = match event.event {
+            EventKind::Step => format!("step {:?}", event.step),
+            EventKind::End => "end".to_owned(),
+            EventKind::Run => "run".to_owned(),
+            EventKind::Server => format!("server {:?}", event.server.as_ref().map(|server| &server.name)),
+            EventKind::Output => format!("output {:?}", event.path),
+            EventKind::Started | EventKind::Call => serde_json::to_string(&event).unwrap_or_default(),
+        };
+        if seen.insert(identity) {
+            kept.push(event);
+        }
+    }
+    kept.reverse();
+    let mut events = kept;
     let position = |event: &Event| {
         let step = event.step.as_deref().and_then(|step| order.iter().position(|id| *id == step));
         match event.event {

@@ -26,6 +26,10 @@ pub(crate) enum Status {
     Recovered,
     /// It waits for a step that failed.
     Blocked,
+    /// It waits for a person.
+    Waiting,
+    /// A person said no.
+    Rejected,
 }
 
 impl Status {
@@ -36,6 +40,8 @@ impl Status {
             Self::Failed => "failed",
             Self::Recovered => "recovered",
             Self::Blocked => "blocked",
+            Self::Waiting => "waiting",
+            Self::Rejected => "rejected",
         }
     }
 
@@ -98,7 +104,7 @@ impl StepValue {
     pub(crate) fn new(id: &str, outcome: &Outcome) -> Self {
         let status = match outcome.status() {
             // A workflow asks whether there is an answer, not whose fault it is that there is none.
-            Status::Blocked => Status::Skipped.as_str(),
+            Status::Blocked | Status::Waiting | Status::Rejected => Status::Skipped.as_str(),
             status => status.as_str(),
         };
         Self {

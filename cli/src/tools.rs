@@ -13,6 +13,9 @@ use crate::record::{CallKey, EventKind, Recorded, now};
 use crate::servers::{Spec, ToolInfo};
 use crate::trouble::Trouble;
 
+/// As many attempts as a workflow may ask for.
+const ATTEMPTS_MAX: u32 = 10;
+
 /// The servers of a run, each started once and started again after it has gone.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -85,6 +88,12 @@ impl Pool {
         identities
     }
 
+    /// What a server publishes about a tool; the server is started where it was not yet.
+    async fn info(&self, server: &str, tool: &str) -> Result<Option<ToolInfo>, Trouble> {
+        let client = self.client(server).await?;
+        Ok(client.tools().iter().find(|info| info.name == tool).cloned())
+    }
+
     pub(crate) async fn call(&self, server: &str, tool: &str, arguments: &Value, timeout: Duration) -> Answer {
         let client = self.client(server).await?;
         client.call(tool, arguments, timeout).await
@@ -126,6 +135,7 @@ struct RecordedCall {
     answer: Answer,
     at: String,
     elapsed_ms: u64,
+    read_only: bool,
 }
 
 impl Recording {
@@ -169,6 +179,7 @@ impl Recording {
                             answer,
                             at: event.at.clone(),
                             elapsed_ms: event.elapsed_ms.unwrap_or(0),
+                            read_only: event.read_only.unwrap_or(false),
                         },
                     );
                 }
@@ -189,6 +200,37 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
+    /// The recorded answer to this very call.
+    fn recorded(&self, key: &CallKey, name: &str, arguments: &Value) -> Option<&RecordedCall> {
+        let recording = self.recording.as_ref()?;
+        let found = recording.calls.get(key).or_else(|| {
+            // A resumed run may need another number of attempts than the run before it.
+            self.pool.as_ref()?;
+            (1..=ATTEMPTS_MAX).find_map(|attempt| recording.calls.get(&CallKey { attempt, ..key.clone() }))
+        });
+        found.filter(|call| call.tool == name && call.arguments == *arguments)
+    }
+
+    /// What is known about a tool before it is called, and whether it may be called again; a
+    /// recorded call needs no server.
+    pub(crate) async fn info(
+        &self,
+        key: &CallKey,
+        server: &str,
+        tool: &str,
+        arguments: &Value,
+    ) -> Result<(Option<ToolInfo>, bool), Trouble> {
+        if let Some(call) = self.recorded(key, &format!("{server}.{tool}"), arguments) {
+            return Ok((None, call.read_only));
+        }
+        let info = match &self.pool {
+            Some(pool) => pool.info(server, tool).await?,
+            None => None,
+        };
+        let read_only = info.as_ref().is_some_and(|info| info.read_only || info.idempotent);
+        Ok((info, read_only))
+    }
+
     /// Answers a call: from the record where it holds this very call, else from the server.
     pub(crate) async fn call(
         &self,
@@ -199,29 +241,17 @@ impl Tools {
         timeout: Duration,
     ) -> Called {
         let name = format!("{server}.{tool}");
-        if let Some(recording) = &self.recording {
-            // A resumed run may need another number of attempts than the run before it.
-            let found = recording.calls.get(key).or_else(|| {
-                self.pool.as_ref()?;
-                (1..=key.attempt.max(10)).find_map(|attempt| {
-                    recording.calls.get(&CallKey { attempt, ..key.clone() }).filter(|call| call.answer.is_ok())
-                })
-            });
-            if let Some(call) = found
-                && call.tool == name
-                && call.arguments == *arguments
-            {
-                return Called { answer: call.answer.clone(), at: call.at.clone(), elapsed_ms: call.elapsed_ms };
-            }
-            if self.pool.is_none() {
-                let trouble = Trouble {
-                    code: "replay_mismatch".into(),
-                    message: format!("`{}` 단계의 `{name}` 호출이 기록과 다릅니다", key.step),
-                    hint: Some("기록된 실행과 업무 흐름이나 틀이 다릅니다".into()),
-                    exit: haechi_contract::exit::MISMATCH,
-                };
-                return Called { answer: Err(trouble), at: now(), elapsed_ms: 0 };
-            }
+        if let Some(call) = self.recorded(key, &name, arguments) {
+            return Called { answer: call.answer.clone(), at: call.at.clone(), elapsed_ms: call.elapsed_ms };
+        }
+        if self.pool.is_none() {
+            let trouble = Trouble {
+                code: "replay_mismatch".into(),
+                message: format!("`{}` 단계의 `{name}` 호출이 기록과 다릅니다", key.step),
+                hint: Some("기록된 실행과 업무 흐름이나 틀이 다릅니다".into()),
+                exit: haechi_contract::exit::MISMATCH,
+            };
+            return Called { answer: Err(trouble), at: now(), elapsed_ms: 0 };
         }
         let at = now();
         let started = Instant::now();

@@ -1,5 +1,6 @@
 //! The commands: flags in, an answer on standard output, an exit code.
 
+mod approve;
 mod audit;
 mod call;
 mod doctor;
@@ -37,6 +38,10 @@ enum Command {
     Resume(run::ResumeArguments),
     /// 기록만으로 같은 보고서를 다시 만들어 견줍니다 (서버 없이)
     Replay(run::ReplayArguments),
+    /// 기다리는 승인에 답하고 실행을 이어 갑니다
+    Approve(approve::Arguments),
+    /// 기다리는 승인을 반려합니다
+    Reject(approve::Arguments),
     /// 실행 기록을 봅니다
     #[command(subcommand)]
     Runs(runs::Command),
@@ -87,6 +92,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(&context, &arguments),
         Command::Resume(arguments) => run::resume(&context, &arguments),
         Command::Replay(arguments) => run::replay(&context, &arguments),
+        Command::Approve(arguments) => approve::approve(&context, &arguments),
+        Command::Reject(arguments) => approve::reject(&context, &arguments),
         Command::Runs(command) => runs::run(&context, &command),
         Command::Explain(arguments) => runs::explain(&context, &arguments),
         Command::Verify(arguments) => runs::verify(&context, &arguments),

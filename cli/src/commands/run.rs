@@ -1,6 +1,5 @@
 //! `haechi run`, `resume` and `replay`: three ways through the one engine.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,11 +9,12 @@ use serde_json::json;
 
 use super::Context;
 use super::plan::wrong_input;
+use crate::approvals;
 use crate::engine::{Ended, Run};
 use crate::job::{self, Artifact, Job, Loaded, Verdict};
 use crate::mcp::ServerIdentity;
 use crate::record::{Event, EventKind, OutputSummary, Recorded, RunFolder};
-use crate::servers::ToolInfo;
+use crate::state::Status;
 use crate::tools::{Pool, Recording, Tools};
 use crate::trouble::Trouble;
 use crate::ui;
@@ -37,10 +37,10 @@ pub(super) struct Arguments {
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
     /// 실행 ID(앞이나 뒤의 몇 글자, 또는 last)나 기록 폴더
-    run: String,
+    pub(super) run: String,
     /// 진행 상황을 보이지 않습니다
     #[arg(short, long)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -59,8 +59,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
     let start = job::start(&loaded, &checked, inputs);
     let folder = RunFolder::create(&loaded.workspace, &start, &loaded.text, &checked.templates)
         .map_err(|problem| Failure::with_exit(problem, exit::FAILED))?;
-    let job = Job { checked: &checked, text: &loaded.text, start };
-    let live = Live { context, loaded: &loaded, folder: &folder, job: &job, quiet: arguments.quiet || context.json };
+    let job = Job { checked: &checked, text: &loaded.text, start, approvals: Vec::new() };
+    let quiet = arguments.quiet || context.json;
+    let live = Live { context, loaded: &loaded, folder: &folder, job: &job, quiet, known_servers: Vec::new() };
     super::block_on(live.run(None))?
 }
 
@@ -93,8 +94,11 @@ pub(super) fn resume(context: &Context, arguments: &ResumeArguments) -> Result<(
         std::fs::remove_file(&manifest).map_err(|error| crate::workspace::unwritable(&manifest, &error))?;
     }
     let folder = RunFolder::open(path)?;
-    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone() };
-    let live = Live { context, loaded: &loaded, folder: &folder, job: &job, quiet: arguments.quiet || context.json };
+    let approvals = approvals::read(&recorded.path)?;
+    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone(), approvals };
+    let quiet = arguments.quiet || context.json;
+    let known_servers = recorded.events.iter().filter_map(|event| event.server.clone()).collect();
+    let live = Live { context, loaded: &loaded, folder: &folder, job: &job, quiet, known_servers };
     super::block_on(live.run(Some(recording)))?
 }
 
@@ -123,6 +127,8 @@ struct Live<'run> {
     folder: &'run RunFolder,
     job: &'run Job<'run>,
     quiet: bool,
+    /// The servers that answered before this run went on.
+    known_servers: Vec<ServerIdentity>,
 }
 
 impl Live<'_> {
@@ -131,41 +137,27 @@ impl Live<'_> {
         if !self.quiet {
             ui::line(&format!("{} · 실행 {}", checked.workflow.title, self.job.start.run));
         }
-        let resumed = recording.is_some();
-        let mut pool = Pool::new(match job::specs(checked, &self.loaded.workspace) {
-            Ok(specs) => specs,
-            Err(problem) => return self.stopped(problem.into(), Vec::new()),
-        });
-        pool.keep_stderr(self.folder.path().join("stderr"));
-        if let Err(troubles) = pool.start().await {
-            pool.close().await;
-            let mut troubles = troubles.into_iter();
-            let first = troubles.next().unwrap_or_else(|| Trouble::unreachable("서버를 시작하지 못했습니다"));
-            for other in troubles {
-                ui::error(&other.message, Some(&other.code), other.hint.as_deref());
-            }
-            return self.stopped(first, Vec::new());
-        }
-        let catalogue = pool.catalogue().await;
-        let servers = pool.identities().await;
-        let mistakes = check::tools(checked, &catalogue);
-        if !mistakes.is_empty() {
-            pool.close().await;
-            if !resumed {
-                // Nothing ran, so there is nothing to keep.
-                let _ = std::fs::remove_dir_all(self.folder.path());
-            }
-            return Err(self.loaded.refuse(&mistakes));
-        }
-        let noted = self.note_start(&servers);
-        let tools = Tools { pool: Some(pool), recording };
+        let tools = match recording {
+            None => self.started().await?,
+            Some(recording) => self.taken_over(recording)?,
+        };
+        let noted = match &tools.pool {
+            Some(pool) => self.note_start(&pool.identities().await),
+            None => Ok(()),
+        };
         let ended = match noted {
-            Ok(()) => self.steps(&tools, &catalogue).await,
+            Ok(()) => self.steps(&tools).await,
             Err(problem) => Err(problem.into()),
         };
+        let mut servers = self.known_servers.clone();
         if let Some(pool) = &tools.pool {
+            for server in pool.identities().await {
+                servers.retain(|other| other.name != server.name);
+                servers.push(server);
+            }
             pool.close().await;
         }
+        servers.sort_by(|left, right| left.name.cmp(&right.name));
         match ended {
             Ok(Some(ended)) => self.finish(&ended, servers),
             Ok(None) => {
@@ -178,10 +170,44 @@ impl Live<'_> {
                     )),
                     exit: exit::INTERRUPTED,
                 };
-                self.stopped(trouble, servers)
+                Err(self.stopped(trouble, servers))
             }
-            Err(trouble) => self.stopped(trouble, servers),
+            Err(trouble) => Err(self.stopped(trouble, servers)),
         }
+    }
+
+    /// The servers of a new run: all there, and the workflow checked against their tools.
+    async fn started(&self) -> Result<Tools, Failure> {
+        let checked = self.job.checked;
+        let mut pool = match job::specs(checked, &self.loaded.workspace) {
+            Ok(specs) => Pool::new(specs),
+            Err(problem) => return Err(self.stopped(problem.into(), Vec::new())),
+        };
+        pool.keep_stderr(self.folder.path().join("stderr"));
+        if let Err(troubles) = pool.start().await {
+            pool.close().await;
+            let mut troubles = troubles.into_iter();
+            let first = troubles.next().unwrap_or_else(|| Trouble::unreachable("서버를 시작하지 못했습니다"));
+            for other in troubles {
+                ui::error(&other.message, Some(&other.code), other.hint.as_deref());
+            }
+            return Err(self.stopped(first, Vec::new()));
+        }
+        let mistakes = check::tools(checked, &pool.catalogue().await);
+        if !mistakes.is_empty() {
+            pool.close().await;
+            // Nothing ran, so there is nothing to keep.
+            let _ = std::fs::remove_dir_all(self.folder.path());
+            return Err(self.loaded.refuse(&mistakes));
+        }
+        Ok(Tools { pool: Some(pool), recording: None })
+    }
+
+    /// The servers of a run that goes on: each is started only when a call needs it.
+    fn taken_over(&self, recording: Recording) -> Result<Tools, Failure> {
+        let mut pool = Pool::new(job::specs_found(self.job.checked, &self.loaded.workspace)?);
+        pool.keep_stderr(self.folder.path().join("stderr"));
+        Ok(Tools { pool: Some(pool), recording: Some(recording) })
     }
 
     fn note_start(&self, servers: &[ServerIdentity]) -> Result<(), Problem> {
@@ -193,11 +219,7 @@ impl Live<'_> {
     }
 
     /// Runs the steps, or `None` where the person stopped it.
-    async fn steps(
-        &self,
-        tools: &Tools,
-        catalogue: &BTreeMap<String, Vec<ToolInfo>>,
-    ) -> Result<Option<Ended>, Trouble> {
+    async fn steps(&self, tools: &Tools) -> Result<Option<Ended>, Trouble> {
         let run = Run {
             checked: self.job.checked,
             file: &self.loaded.shown,
@@ -207,7 +229,7 @@ impl Live<'_> {
             started_at: &self.job.start.started_at,
             folder: self.folder,
             tools,
-            catalogue,
+            approvals: &self.job.approvals,
             quiet: self.quiet,
         };
         tokio::select! {
@@ -217,17 +239,20 @@ impl Live<'_> {
     }
 
     /// Ends a run that could not go on, with a record that says why.
-    fn stopped(&self, trouble: Trouble, servers: Vec<ServerIdentity>) -> Result<(), Failure> {
+    fn stopped(&self, trouble: Trouble, servers: Vec<ServerIdentity>) -> Failure {
         let outcomes = vec![crate::state::Outcome::default(); self.job.checked.workflow.steps.len()];
         let status = if trouble.exit == exit::INTERRUPTED { "interrupted" } else { "failed" };
         let verdict = Verdict { status, exit: trouble.exit, problem: Some(trouble.clone()) };
         let ended = Ended { outcomes, calls: 0 };
-        self.end(&ended, servers, Vec::new(), &verdict)?;
-        if self.context.json {
-            self.tell_json(&verdict, &[])?;
+        let told = self
+            .end(&ended, servers, Vec::new(), &verdict)
+            .map_err(Failure::from)
+            .and_then(|()| if self.context.json { self.tell_json(&verdict, &[]) } else { Ok(()) });
+        if let Err(failure) = told {
+            return failure;
         }
         ui::line(&format!("실행 기록: {}", self.loaded.workspace.shown(self.folder.path())));
-        Err(trouble.into_failure())
+        trouble.into_failure()
     }
 
     fn end(
@@ -277,11 +302,25 @@ impl Live<'_> {
                 Err(Failure::silent(Trouble { exit, ..trouble }.into_failure().exit))
             }
             None if verdict.exit == exit::WHOLE => Ok(()),
+            None if verdict.exit == exit::WAITING => {
+                self.tell_waiting(ended);
+                Err(Failure::silent(verdict.exit))
+            }
             None => {
                 ui::line("일부 단계가 실패해 보고서에 빠진 것이 있습니다. 보고서 앞머리에 적었습니다.");
                 Err(Failure::silent(verdict.exit))
             }
         }
+    }
+
+    fn tell_waiting(&self, ended: &Ended) {
+        for (step, outcome) in self.job.checked.workflow.steps.iter().zip(&ended.outcomes) {
+            if outcome.status() == Status::Waiting {
+                ui::line(&format!("승인을 기다립니다: {}", outcome.reason.as_deref().unwrap_or(step.shown())));
+            }
+        }
+        let run = self.loaded.workspace.shown(self.folder.path());
+        ui::line(&format!("기록을 살핀 뒤 `haechi approve {run}` 또는 `haechi reject {run}`으로 정해 주십시오."));
     }
 
     /// Puts every file in its place, and a copy into the record.
@@ -344,9 +383,9 @@ pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Result<(
             .map_err(|error| crate::workspace::unwritable(scratch.path(), &error))?;
     }
     let folder = RunFolder::open(scratch.path().to_owned())?;
-    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone() };
+    let approvals = approvals::read(&recorded.path)?;
+    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone(), approvals };
     let tools = Tools { pool: None, recording: Some(recording) };
-    let catalogue = BTreeMap::new();
     let run = Run {
         checked: &checked,
         file: &loaded.shown,
@@ -356,7 +395,7 @@ pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Result<(
         started_at: &recorded.start.started_at,
         folder: &folder,
         tools: &tools,
-        catalogue: &catalogue,
+        approvals: &job.approvals,
         quiet: true,
     };
     let ended = super::block_on(run.steps())?.map_err(Trouble::into_failure)?;

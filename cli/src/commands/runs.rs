@@ -97,6 +97,8 @@ fn status_word(status: &str) -> &str {
         "skipped" => "건너뜀",
         "blocked" => "실행 안 됨",
         "recovered" => "대신함",
+        "waiting" => "승인 기다림",
+        "rejected" => "반려",
         other => other,
     }
 }

@@ -139,6 +139,19 @@ impl Checker<'_> {
                     self.data(&check.message, scope, waits);
                 }
             }
+            Action::Approve(approve) => {
+                for (id, span) in &approve.show {
+                    match self.workflow.steps.iter().position(|other| &other.id == id) {
+                        Some(other) => {
+                            waits.insert(other);
+                        }
+                        None => self.no_such_step(id, span.clone()),
+                    }
+                }
+                if let Some(message) = &approve.message {
+                    self.data(message, scope, waits);
+                }
+            }
             Action::Render(render) => {
                 if let Some(data) = &render.data {
                     self.data(data, scope, waits);
@@ -342,6 +355,16 @@ impl Checker<'_> {
                     Diagnostic::new(output.from_span.clone(), format!("`{}` 단계는 글을 쓰지 않습니다", output.from))
                         .help("`.md`와 `.html`은 `render` 단계에서만 나옵니다. 값은 `.json`이나 `.csv`로 내보냅니다"),
                 );
+            }
+            if let Some((id, span)) = &output.requires {
+                match self.workflow.step(id) {
+                    Some(step) if matches!(step.action, Action::Approve(_)) => {}
+                    Some(_) => self.mistakes.push(
+                        Diagnostic::new(span.clone(), format!("`{id}`은(는) 승인(approve) 단계가 아닙니다"))
+                            .help("`requires`에는 승인 단계를 적습니다"),
+                    ),
+                    None => self.no_such_step(id, span.clone()),
+                }
             }
             let mut waits = BTreeSet::new();
             self.data(&output.to, Scope::default(), &mut waits);

@@ -133,6 +133,7 @@ pub(crate) enum Action {
     Set(Data),
     Assert(Vec<Check>),
     Render(Render),
+    Approve(Approve),
 }
 
 impl Action {
@@ -142,6 +143,7 @@ impl Action {
             Self::Set(_) => "set",
             Self::Assert(_) => "assert",
             Self::Render(_) => "render",
+            Self::Approve(_) => "approve",
         }
     }
 }
@@ -171,6 +173,18 @@ pub(crate) struct Render {
     pub data: Option<Data>,
 }
 
+/// A person's yes, for what the steps in `show` gave.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Approve {
+    /// Roles or users that may decide; nobody named means anybody.
+    pub by: Vec<String>,
+    /// Whether whoever started the run may not decide.
+    pub four_eyes: bool,
+    pub show: Vec<(String, Range<usize>)>,
+    pub expires: Option<Duration>,
+    pub message: Option<Data>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OnError {
     Continue,
@@ -183,6 +197,8 @@ pub(crate) struct Output {
     pub from_span: Range<usize>,
     pub to: Data,
     pub format: Format,
+    /// The approval that the file waits for.
+    pub requires: Option<(String, Range<usize>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 use super::inputs::{Input, InputKind};
 use super::yaml::{Key, Kind, Node};
-use super::{Action, Call, Check, Defaults, Foreach, Format, OnError, Output, Render, Retry, Server, Step, Workflow};
+use super::{
+    Action, Approve, Call, Check, Defaults, Foreach, Format, OnError, Output, Render, Retry, Server, Step, Workflow,
+};
 use crate::diagnostic::Diagnostic;
 use crate::language::Data;
 use crate::language::data::Source;
@@ -57,7 +59,7 @@ struct Reader<'source> {
 }
 
 /// Keys of the format that only later versions run.
-const LATER_STEPS: [&str; 5] = ["model", "agent", "approve", "ask", "use"];
+const LATER_STEPS: [&str; 4] = ["model", "agent", "ask", "use"];
 
 impl Reader<'_> {
     fn mistake(&mut self, mistake: Diagnostic) {
@@ -565,7 +567,7 @@ impl Reader<'_> {
             // A misspelt action was told already.
             [] if entries.iter().any(|(key, _)| nearest(&key.name, names).is_some()) => return None,
             [] => {
-                let wanted = if asserts { "call, set, assert, render" } else { "call, set, render" };
+                let wanted = if asserts { "call, set, assert, render, approve" } else { "call, set, render" };
                 self.mistake(
                     Diagnostic::new(place.clone(), "할 일이 없습니다")
                         .label("이 단계입니다")
@@ -632,6 +634,7 @@ impl Reader<'_> {
                 Some(Action::Set(self.data(node)))
             }
             "assert" => Some(Action::Assert(self.checks(node))),
+            "approve" => Some(Action::Approve(self.approve(node))),
             _ => Some(Action::Render(Render {
                 template: self.text(node, "render")?,
                 span: node.span.clone(),
@@ -642,6 +645,39 @@ impl Reader<'_> {
 
     fn data(&mut self, node: &Node) -> Data {
         Data::from_node(self.environment, node, self.source)
+    }
+
+    fn approve(&mut self, node: &Node) -> Approve {
+        let mut approve = Approve { by: Vec::new(), four_eyes: false, show: Vec::new(), expires: None, message: None };
+        for (key, node) in self.map(node, "approve", &["by", "not", "show", "expires", "message"]) {
+            match key.name.as_str() {
+                "by" => approve.by = self.texts(node, "by"),
+                "not" => match node.text() {
+                    Some("requester") => approve.four_eyes = true,
+                    _ => self.wrong_kind(node, "not", "requester"),
+                },
+                "show" => {
+                    for item in self.list(node, "show") {
+                        if let Some(id) = self.text(item, "show") {
+                            approve.show.push((id, item.span.clone()));
+                        }
+                    }
+                }
+                "expires" => match node.text().and_then(days) {
+                    Some(expires) => approve.expires = Some(expires),
+                    None => self.wrong_kind(node, "expires", "기간(예: 12h, 7d)"),
+                },
+                "message" => approve.message = Some(self.data(node)),
+                _ => {}
+            }
+        }
+        if approve.show.is_empty() {
+            self.mistake(
+                Diagnostic::new(node.span.clone(), "무엇을 보고 승인할지 빠졌습니다")
+                    .help("`show: [report]`처럼 단계를 적으십시오. 승인은 그 내용에 묶입니다"),
+            );
+        }
+        approve
     }
 
     fn checks(&mut self, node: &Node) -> Vec<Check> {
@@ -678,9 +714,6 @@ impl Reader<'_> {
         for item in self.list(node, "outputs") {
             let entries = self.map(item, "내보내기", &["from", "to", "requires"]);
             let find = |name: &str| entries.iter().find(|(key, _)| key.name == name).copied();
-            if let Some((key, _)) = find("requires") {
-                self.later(key.span.clone(), "requires");
-            }
             let (Some((_, from)), Some((_, to))) = (find("from"), find("to")) else {
                 if matches!(item.kind, Kind::Map(_)) {
                     self.mistake(Diagnostic::new(item.span.clone(), "내보내기에는 `from`과 `to`가 필요합니다"));
@@ -706,10 +739,23 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            outputs.push(Output { from: step, from_span: from.span.clone(), to: self.data(to), format });
+            let requires =
+                find("requires").and_then(|(_, node)| Some((self.text(node, "requires")?, node.span.clone())));
+            outputs.push(Output { from: step, from_span: from.span.clone(), to: self.data(to), format, requires });
         }
         outputs
     }
+}
+
+/// Reads `12h` or `7d`.
+fn days(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let hours: u64 = match unit {
+        "h" => number.parse().ok()?,
+        "d" => number.parse::<u64>().ok()?.checked_mul(24)?,
+        _ => return None,
+    };
+    (0 < hours && hours <= 24 * 366).then(|| Duration::from_secs(hours * 3_600))
 }
 
 /// Reads `500ms`, `30s` or `2m`.
