@@ -480,6 +480,31 @@ fn refuse_writable(store: &Store) -> Result<(), Error> {
     }
 }
 
+/// A second net under the policy: a resident number that stands written out in a column that nobody
+/// masked. A bare number of thirteen digits may be an amount and stays.
+fn without_resident_numbers(text: &str) -> Option<String> {
+    use haechi_korean::personal::{Kind, find};
+    if text.len() < 14 || text.bytes().filter(u8::is_ascii_digit).count() < 13 || !text.contains('-') {
+        return None;
+    }
+    let numbers = find(text).into_iter().filter(|found| {
+        matches!(found.kind, Kind::ResidentNumber | Kind::ForeignerNumber)
+            && text.get(found.start..found.end).is_some_and(|number| number.contains('-'))
+    });
+    let mut masked = String::new();
+    let mut at = 0;
+    for found in numbers {
+        masked.push_str(text.get(at..found.start).unwrap_or_default());
+        masked.push_str("[주민등록번호]");
+        at = found.end;
+    }
+    if at == 0 {
+        return None;
+    }
+    masked.push_str(text.get(at..).unwrap_or_default());
+    Some(masked)
+}
+
 /// Collects rows up to the limits.
 #[derive(Default)]
 struct Page {
@@ -504,6 +529,13 @@ impl Sink for Page {
                 if *is_year && let Value::String(text) = cell {
                     text.truncate(text.find('-').unwrap_or(text.len()));
                 }
+            }
+        }
+        for cell in &mut row {
+            if let Value::String(text) = cell
+                && let Some(masked) = without_resident_numbers(text)
+            {
+                *text = masked;
             }
         }
         self.bytes += row.iter().map(value::weight).sum::<usize>() + 2;

@@ -15,15 +15,18 @@ use crate::{Dialect, MaskKind, Masks, Reason, Refusal, functions};
 impl Checker<'_> {
     pub(crate) fn call(&mut self, function: &mut Function) -> Result<Masks, Refusal> {
         let seen = self.columns_seen;
-        let name = self.function_name(&mut function.name)?;
+        let name = self.function_name(&mut function.name, &function.args)?;
         let Function { name: _, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment: _, over } =
             function;
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) {
             return Err(Refusal::new(Reason::Function, "이 형태의 함수 호출은 쓸 수 없습니다."));
         }
-        if over.is_none() && filter.is_none() && within_group.is_empty() && functions::is_statistic(&name) {
-            let done = self.statistic(args)?;
-            if done {
+        if over.is_none() && within_group.is_empty() && functions::is_statistic(&name) {
+            if let Some(relation) = self.statistic(args)? {
+                if let Some(filter) = filter {
+                    self.filter(filter)?;
+                    self.require_people_in(relation, filter);
+                }
                 return Ok(Masks::of(MaskKind::Aggregate));
             }
         }
@@ -37,7 +40,11 @@ impl Checker<'_> {
             FunctionArguments::List(list) => {
                 let mut masks = Masks::NONE;
                 let aggregate = functions::is_aggregate(&name);
-                for argument in &mut list.args {
+                // The first argument of these is a word of the language, not a column.
+                let units = usize::from(
+                    matches!(name.as_str(), "timestampdiff" | "timestampadd") && list.args.first().is_some_and(is_unit),
+                );
+                for argument in list.args.iter_mut().skip(units) {
                     masks = masks.with(self.argument(argument, &name, aggregate)?);
                 }
                 for clause in &mut list.clauses {
@@ -73,7 +80,12 @@ impl Checker<'_> {
         Ok(if name == "count" { Masks::NONE } else { masks })
     }
 
-    fn function_name(&mut self, name: &mut ObjectName) -> Result<String, Refusal> {
+    /// `ARRAY(SELECT …)` comes as a call whose argument is a query.
+    fn is_array_query(&self, name: &str, args: &FunctionArguments) -> bool {
+        self.dialect == Dialect::Postgres && name == "array" && matches!(args, FunctionArguments::Subquery(_))
+    }
+
+    fn function_name(&mut self, name: &mut ObjectName, args: &FunctionArguments) -> Result<String, Refusal> {
         if name.0.len() == 2
             && self.dialect == Dialect::Postgres
             && matches!(name.0.first(), Some(ObjectNamePart::Identifier(schema)) if schema.value.eq_ignore_ascii_case("pg_catalog"))
@@ -84,7 +96,7 @@ impl Checker<'_> {
             return Err(Refusal::new(Reason::Function, "스키마 이름이 붙은 함수는 쓸 수 없습니다."));
         };
         let lowered = ident.value.to_ascii_lowercase();
-        if !functions::is_allowed(self.dialect, &lowered) {
+        if !functions::is_allowed(self.dialect, &lowered) && !self.is_array_query(&lowered, args) {
             let refusal = Refusal::new(Reason::Function, format!("함수 {}은(는) 쓸 수 없습니다.", ident.value));
             let hint = functions::instead(&lowered)
                 .map(ToOwned::to_owned)
@@ -99,40 +111,42 @@ impl Checker<'_> {
         Ok(lowered)
     }
 
-    /// An aggregate whose only argument is an aggregate-only column: takes the hidden column.
-    fn statistic(&mut self, args: &mut FunctionArguments) -> Result<bool, Refusal> {
-        let FunctionArguments::List(list) = args else { return Ok(false) };
+    /// An aggregate whose only argument is an aggregate-only column: takes the hidden column, and
+    /// answers the relation that it is of.
+    fn statistic(&mut self, args: &mut FunctionArguments) -> Result<Option<usize>, Refusal> {
+        let FunctionArguments::List(list) = args else { return Ok(None) };
         if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = list.args.as_mut_slice() else {
-            return Ok(false);
+            return Ok(None);
         };
-        let Some(column) = bare_column(argument) else { return Ok(false) };
+        let Some(column) = bare_column(argument) else { return Ok(None) };
         // The names of the select list cannot stand inside an aggregate.
         let aliases_visible = std::mem::replace(&mut self.aliases_visible, false);
         let found = self.column_or_aggregate(column);
         self.aliases_visible = aliases_visible;
         let found = found?;
-        let Some((frame, relation, position)) = found.aggregate else {
+        let Some((frame, relation_index, position)) = found.aggregate else {
             // The walk that follows resolves it again; nothing was changed but quotes.
-            return Ok(false);
+            return Ok(None);
         };
         if frame + 1 != self.frames.len() {
             return Err(Refusal::new(Reason::Aggregate, "바깥 질의의 집계 전용 열은 하위 질의에서 쓸 수 없습니다."));
         }
-        let Some(relation) = self.frames.get_mut(frame).and_then(|frame| frame.relations.get_mut(relation)) else {
-            return Ok(false);
+        let Some(relation) = self.frames.get_mut(frame).and_then(|frame| frame.relations.get_mut(relation_index))
+        else {
+            return Ok(None);
         };
         if !relation.statistics.contains(&position) {
             relation.statistics.push(position);
         }
-        let Some(known) = relation.columns.get(position) else { return Ok(false) };
+        let Some(known) = relation.columns.get(position) else { return Ok(None) };
         let source = relation
             .base
             .and_then(|base| self.catalogue.fenced(base))
             .and_then(|fenced| fenced.table.columns.get(known.source));
-        let Some(source) = source else { return Ok(false) };
+        let Some(source) = source else { return Ok(None) };
         let name = Ident::with_quote(self.dialect.quote(), hidden(&source.name));
         *column = match column {
             Expr::CompoundIdentifier(parts) => {
@@ -143,7 +157,17 @@ impl Checker<'_> {
             }
             _ => Expr::Identifier(name),
         };
-        Ok(true)
+        Ok(Some(relation_index))
+    }
+
+    /// The people that a FILTER leaves must be enough as well.
+    fn require_people_in(&mut self, relation: usize, filter: &Expr) {
+        let text = filter.to_string();
+        if let Some(relation) = self.frames.last_mut().and_then(|frame| frame.relations.get_mut(relation))
+            && !relation.filters.contains(&text)
+        {
+            relation.filters.push(text);
+        }
     }
 
     fn argument(&mut self, argument: &mut FunctionArg, name: &str, aggregate: bool) -> Result<Masks, Refusal> {
@@ -277,6 +301,13 @@ fn literal_number(expression: &Expr) -> Option<i128> {
         Expr::Nested(inner) => literal_number(inner),
         _ => None,
     }
+}
+
+/// YEAR, MONTH, … as MariaDB's date arithmetic writes them.
+fn is_unit(argument: &FunctionArg) -> bool {
+    const UNITS: [&str; 9] = ["microsecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"];
+    matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name)))
+        if name.quote_style.is_none() && UNITS.iter().any(|unit| name.value.eq_ignore_ascii_case(unit)))
 }
 
 /// `%1000000s` and `%*s` build as much text as they are told to.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::{Expr, LimitClause, Query, Statement, Value};
+use sqlparser::ast::{Expr, LimitClause, Query, SetExpr, Statement, Value};
 use sqlparser::parser::{Parser, ParserError};
 
 use crate::lexical;
@@ -125,7 +125,8 @@ fn clamp(query: &mut Query, limit: u64) -> bool {
         },
         _ => false,
     };
-    if query.fetch.is_some() {
+    // VALUES takes no LIMIT in SQLite, and its rows are counted before.
+    if query.fetch.is_some() || matches!(query.body.as_ref(), SetExpr::Values(_)) {
         return false;
     }
     match &mut query.limit_clause {

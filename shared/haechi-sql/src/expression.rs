@@ -10,7 +10,7 @@ use crate::limits::{CHAIN_MAX, PATTERN_CHARS_MAX};
 use crate::literal::{self, requote};
 use crate::relation::aggregate_only;
 use crate::scope::Found;
-use crate::{Dialect, Masks, Reason, Refusal, types};
+use crate::{Dialect, MaskKind, Masks, Reason, Refusal, types};
 
 impl Checker<'_> {
     /// Walks an expression and answers which masks have a part in it.
@@ -94,7 +94,7 @@ impl Checker<'_> {
         let masks = match expression {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
                 let found = self.column(expression)?;
-                self.picks_rows |= found.unique;
+                self.picks_rows |= singles_out(&found);
                 found.masks
             }
             Expr::Value(value) => {
@@ -128,8 +128,16 @@ impl Checker<'_> {
                 masks
             }
             Expr::InSubquery { expr, subquery, negated: _ } => {
-                let masks = self.plain(expr)?;
-                self.query(subquery, false)?.columns.iter().fold(masks, |all, column| all.with(column.masks))
+                let found = self.column_of(expr)?;
+                let masks = match found {
+                    Some(found) => found.masks,
+                    None => self.expression(expr)?,
+                };
+                let tables = self.tables_used;
+                let output = self.query(subquery, false)?;
+                // A list of values in the dress of a query picks rows like any list.
+                self.picks_rows |= tables == self.tables_used && found.is_some_and(|found| singles_out(&found));
+                output.columns.iter().fold(masks, |all, column| all.with(column.masks))
             }
             Expr::Between { expr, negated: _, low, high } => {
                 self.expression(expr)?.with(self.expression(low)?).with(self.expression(high)?)
@@ -406,7 +414,7 @@ impl Checker<'_> {
                 for (found, other) in [(one, two), (two, one)] {
                     let Some(found) = found else { continue };
                     masks = masks.with(found.masks);
-                    self.picks_rows |= found.unique && other.is_none_or(|other| other.base.is_none());
+                    self.picks_rows |= singles_out(&found) && other.is_none_or(|other| other.base.is_none());
                 }
                 break;
             }
@@ -464,6 +472,15 @@ impl Checker<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a condition on this column can mean one person: a key, or what a mask left of an identifier.
+pub(crate) fn singles_out(found: &Found) -> bool {
+    found.unique
+        || found
+            .masks
+            .kinds()
+            .any(|kind| matches!(kind, MaskKind::Partial | MaskKind::Token | MaskKind::Scan | MaskKind::Json))
 }
 
 fn is_column(expression: &Expr) -> bool {

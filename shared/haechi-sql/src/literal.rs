@@ -35,6 +35,12 @@ pub(crate) fn rewrite(
                 Err(Refusal::expression("이 형태의 16진수"))
             };
         }
+        // In PostgreSQL this is a bit string; elsewhere it is something else.
+        Value::SingleQuotedByteStringLiteral(bits)
+            if dialect == Dialect::Postgres && bits.bytes().all(|bit| matches!(bit, b'0' | b'1')) =>
+        {
+            return Ok(());
+        }
         Value::Boolean(_) | Value::Null => return Ok(()),
         Value::Placeholder(name) => return placeholder(name, options, used),
         Value::DoubleQuotedString(_)

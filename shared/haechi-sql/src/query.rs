@@ -513,10 +513,10 @@ fn check_clauses(select: &Select, dialect: Dialect) -> Result<(), Refusal> {
         sql_small_result: _,
         sql_big_result: _,
         sql_buffer_result,
-        sql_no_cache,
+        sql_no_cache: _,
         sql_calc_found_rows,
     }) = select_modifiers
-        && (*high_priority || *sql_buffer_result || *sql_no_cache || *sql_calc_found_rows || dialect != Dialect::MySql)
+        && (*high_priority || *sql_buffer_result || *sql_calc_found_rows || dialect != Dialect::MySql)
     {
         return Err(Refusal::clause("SELECT 수식어"));
     }

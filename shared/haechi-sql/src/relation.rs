@@ -7,6 +7,7 @@ use sqlparser::ast::{
 
 use crate::catalogue::Fenced;
 use crate::check::{Checker, FENCE_MARK};
+use crate::expression::singles_out;
 use crate::literal::{requote, verbatim};
 use crate::refusal::nearest;
 use crate::scope::{Frame, Output, Relation, Visible};
@@ -76,6 +77,12 @@ impl Checker<'_> {
                         return Err(aggregate_only(&ident.value));
                     }
                     self.columns_seen += 1;
+                    // Joining with rows that the asker made up picks rows like a list of values.
+                    let made_up = frame.relations.iter().any(|relation| {
+                        relation.base.is_none()
+                            && relation.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&ident.value))
+                    });
+                    self.picks_rows |= made_up && singles_out(&found);
                 }
                 Ok(())
             }
@@ -552,12 +559,11 @@ impl Checker<'_> {
                 )
                 .hint("필요한 열만 이름으로 쓰고 단순한 GROUP BY로 묶으세요."));
             }
-            conditions.push(format!(
-                "count(DISTINCT {}.{}) >= {}",
-                relation.reference,
-                self.dialect.name(PERSON),
-                self.catalogue.group_min
-            ));
+            let people = format!("count(DISTINCT {}.{})", relation.reference, self.dialect.name(PERSON));
+            conditions.push(format!("{people} >= {}", self.catalogue.group_min));
+            for filter in &relation.filters {
+                conditions.push(format!("{people} FILTER (WHERE {filter}) >= {}", self.catalogue.group_min));
+            }
         }
         if conditions.is_empty() {
             return Ok(());

@@ -43,6 +43,8 @@ pub(crate) struct Relation {
     pub(crate) all: bool,
     /// Aggregate columns that the fence must carry under a hidden name.
     pub(crate) statistics: Vec<usize>,
+    /// Conditions of FILTER on such aggregates, as printed.
+    pub(crate) filters: Vec<String>,
     /// Leak-proof conditions that may stand inside the fence, in the dialect's words.
     pub(crate) pushed: Vec<String>,
 }

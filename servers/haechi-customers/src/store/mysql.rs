@@ -266,8 +266,16 @@ fn cells(row: &MySqlRow, chars_max: usize) -> Result<Vec<Value>, sqlx::Error> {
         .enumerate()
         .map(|(index, column)| {
             let Some(bytes) = bytes_at(row, index)? else { return Ok(Value::Null) };
-            let kind = kind(column.type_info().name());
+            let name = column.type_info().name();
+            let kind = kind(name);
             Ok(match (kind, std::str::from_utf8(&bytes)) {
+                // JSON and computed text come under the name of a blob.
+                ("bytes", Ok(text))
+                    if name.ends_with("BLOB")
+                        && !text.contains(|character: char| character.is_control() && !character.is_whitespace()) =>
+                {
+                    cell("text", text, chars_max)
+                }
                 ("bytes", _) | (_, Err(_)) => value::bytes(&bytes, chars_max),
                 (kind, Ok(text)) => cell(kind, text, chars_max),
             })

@@ -205,6 +205,7 @@ fn harden(connection: &Connection, key: &TokenKey) -> rusqlite::Result<()> {
         connection.set_limit(limit, value)?;
     }
     register(connection, key)?;
+    register_mathematics(connection)?;
     connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
         AuthAction::Select | AuthAction::Recursive => Authorization::Allow,
         AuthAction::Read { table_name, .. } if !table_name.to_ascii_lowercase().starts_with("sqlite_") => {
@@ -271,6 +272,77 @@ fn register(connection: &Connection, key: &TokenKey) -> rusqlite::Result<()> {
     })
 }
 
+type Real = fn(f64) -> f64;
+
+/// Mathematics that this build of the engine leaves out and others have.
+fn register_mathematics(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let unary: [(&str, Real); 25] = [
+        ("ceil", f64::ceil),
+        ("ceiling", f64::ceil),
+        ("floor", f64::floor),
+        ("trunc", f64::trunc),
+        ("ln", f64::ln),
+        ("log", f64::log10),
+        ("log10", f64::log10),
+        ("log2", f64::log2),
+        ("exp", f64::exp),
+        ("sqrt", f64::sqrt),
+        ("sin", f64::sin),
+        ("cos", f64::cos),
+        ("tan", f64::tan),
+        ("asin", f64::asin),
+        ("acos", f64::acos),
+        ("atan", f64::atan),
+        ("sinh", f64::sinh),
+        ("cosh", f64::cosh),
+        ("tanh", f64::tanh),
+        ("asinh", f64::asinh),
+        ("acosh", f64::acosh),
+        ("atanh", f64::atanh),
+        ("degrees", f64::to_degrees),
+        ("radians", f64::to_radians),
+        ("cot", |angle| 1.0 / angle.tan()),
+    ];
+    for (name, function) in unary {
+        let whole = matches!(name, "ceil" | "ceiling" | "floor" | "trunc");
+        connection.create_scalar_function(name, 1, flags, move |context| {
+            // Rounding a whole number leaves it whole.
+            if let (true, ValueRef::Integer(number)) = (whole, context.get_raw(0)) {
+                return Ok(rusqlite::types::Value::Integer(number));
+            }
+            Ok(number_argument(context, 0)
+                .map(function)
+                .filter(|number| !number.is_nan())
+                .map_or(rusqlite::types::Value::Null, rusqlite::types::Value::Real))
+        })?;
+    }
+    let binary: [(&str, fn(f64, f64) -> f64); 5] = [
+        ("pow", f64::powf),
+        ("power", f64::powf),
+        ("mod", |left, right| left % right),
+        ("atan2", f64::atan2),
+        ("log", |base, number| number.log(base)),
+    ];
+    for (name, function) in binary {
+        connection.create_scalar_function(name, 2, flags, move |context| {
+            let pair = number_argument(context, 0).zip(number_argument(context, 1));
+            Ok(pair.map(|(left, right)| function(left, right)).filter(|number| !number.is_nan()))
+        })?;
+    }
+    connection.create_scalar_function("pi", 0, flags, |_| Ok(std::f64::consts::PI))
+}
+
+fn number_argument(context: &Context<'_>, index: usize) -> Option<f64> {
+    match context.get_raw(index) {
+        #[expect(clippy::cast_precision_loss, reason = "the engine's own mathematics is in doubles as well")]
+        ValueRef::Integer(number) => Some(number as f64),
+        ValueRef::Real(number) => Some(number),
+        ValueRef::Text(_) => text_argument(context, index)?.trim().parse().ok(),
+        ValueRef::Null | ValueRef::Blob(_) => None,
+    }
+}
+
 /// An argument as text; NULL has none, and numbers read as they are written.
 fn text_argument(context: &Context<'_>, index: usize) -> Option<String> {
     match context.get_raw(index) {
@@ -318,8 +390,12 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// Our own word for a failure; the engine's text may quote values and stays here.
 fn failure(error: &rusqlite::Error, limit_ms: u64) -> Error {
-    let Some(code) = error.sqlite_error_code() else {
-        return Error::Database { class: "잘못된 매개변수" };
+    let code = match error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
+        other => other.sqlite_error_code(),
+    };
+    let Some(code) = code else {
+        return Error::Database { class: "매개변수의 오류" };
     };
     tracing::debug!(?code, "a statement failed");
     match code {

@@ -31,6 +31,7 @@ pub(crate) fn bank(dialect: Dialect) -> Catalogue {
             column("grade", None),
             column("rrn", Some(Mask::Redact { value: "***".to_owned() })),
             column("pin", Some(Mask::Deny)),
+            column("phone", Some(Mask::Partial { keep_first: 0, keep_last: 4, keep_domain: false, fill: '*' })),
             column("score", Some(Mask::Aggregate)),
         ],
         rows: Rows::Where("branch_id IN (1, 2)".to_owned()),

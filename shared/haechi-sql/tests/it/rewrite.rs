@@ -18,6 +18,7 @@ fn check_in(dialect: Dialect, sql: &str, expected: &str) {
 }
 
 const RRN: &str = "CASE WHEN \"rrn\" IS NULL THEN NULL ELSE '***' END AS \"rrn\"";
+const PHONE: &str = "haechi_partial(\"phone\", 0, 4, 0, '*') AS \"phone\"";
 const ROWS: &str = "FROM \"main\".\"customers\" WHERE (branch_id IN (1, 2))";
 
 #[test]
@@ -25,7 +26,7 @@ fn a_base_table_becomes_a_fence_with_the_columns_that_are_used() {
     check("select rrn from customers", &format!("SELECT rrn FROM (SELECT {RRN} {ROWS}) AS customers"));
     check(
         "SELECT c.* FROM customers c",
-        &format!("SELECT c.* FROM (SELECT \"customer_id\", \"grade\", {RRN} {ROWS}) AS c"),
+        &format!("SELECT c.* FROM (SELECT \"customer_id\", \"grade\", {RRN}, {PHONE} {ROWS}) AS c"),
     );
     check(
         "SELECT count(*) FROM main.customers",
@@ -72,6 +73,18 @@ fn an_aggregate_column_answers_for_groups_only() {
             "SELECT grade, avg(\"haechi_score\") AS score FROM (SELECT \"grade\", \"score\" AS \"haechi_score\", \
              \"customer_id\" AS \"haechi_person\" {ROWS}) AS c GROUP BY grade HAVING count(DISTINCT c.\"haechi_person\") >= 5 ORDER BY score"
         ),
+    );
+}
+
+#[test]
+fn a_filter_on_an_aggregate_column_counts_its_own_people() {
+    let sql = run(Dialect::Postgres, "SELECT avg(score) FILTER (WHERE grade = 'A') FROM customers").unwrap().sql;
+    assert!(
+        sql.ends_with(
+            "HAVING count(DISTINCT customers.\"haechi_person\") >= 5 AND \
+             count(DISTINCT customers.\"haechi_person\") FILTER (WHERE grade = 'A') >= 5"
+        ),
+        "{sql}"
     );
 }
 
