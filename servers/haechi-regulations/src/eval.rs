@@ -71,6 +71,8 @@ pub struct Scores {
     pub dated: Option<(usize, usize)>,
     pub microseconds_p50: u64,
     pub microseconds_p99: u64,
+    /// How certain each answer was: id, whether it can be answered, certainty.
+    pub certainties: Vec<(String, bool, f32)>,
     /// One line per question that is not answered perfectly.
     pub misses: Vec<String>,
 }
@@ -96,6 +98,7 @@ impl Regulations {
             let begun = std::time::Instant::now();
             let searched = self.search_measured(&input)?;
             times.push(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+            scores.certainties.push((question.id.clone(), question.answerable, searched.certainty));
             if !question.answerable {
                 unanswerable.push(searched.certainty);
                 if searched.certainty >= 0.6 {

@@ -30,6 +30,8 @@ pub struct Weights {
     pub coverage: f32,
     pub title: f32,
     pub word: f32,
+    /// What a legal word of the vocabulary counts among what an answer should hold.
+    pub covered: f32,
     /// What a corrected slip counts beside what was written.
     pub correction: f32,
     /// Added for statutes over what was made under them, as a part of the best score.
@@ -45,6 +47,7 @@ impl Default for Weights {
             coverage: 0.3,
             title: 0.3,
             word: 0.2,
+            covered: 0.7,
             correction: 0.7,
             statute: 0.05,
         }
@@ -64,6 +67,7 @@ impl Weights {
                 "coverage" => &mut self.coverage,
                 "title" => &mut self.title,
                 "word" => &mut self.word,
+                "covered" => &mut self.covered,
                 "correction" => &mut self.correction,
                 "statute" => &mut self.statute,
                 _ => return None,
@@ -120,7 +124,13 @@ impl Library {
         }
         let query = self.engine_query(&terms, request, weights);
         let found = self.fetch(&searcher, &query, request)?;
-        let telling = self.weigh_telling(&searcher, request.words)?;
+        let mut telling = self.weigh_telling(&searcher, request.words)?;
+        // A legal word for what was said covers it as well, at the vocabulary's weight.
+        for (term, idf) in self.weigh_telling(&searcher, &request.expansions.join(" "))? {
+            if telling.iter().all(|(other, _)| *other != term) {
+                telling.push((term, idf * weights.covered));
+            }
+        }
         let is_statute =
             |law: &str| self.catalog.by_id(law).is_some_and(|regulation| regulation.family() == regulation.title);
         Ok(look_closer(found, &telling, request, weights, &is_statute))
