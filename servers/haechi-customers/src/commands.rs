@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
 
 use haechi_contract::{Code, Problem};
 use haechi_serving::{Failure, answer};
@@ -20,15 +21,40 @@ pub(crate) fn query(
 ) -> Result<(), Failure> {
     let desk = desk(customers)?;
     let parameters = pairs(parameters)?;
-    let result = customers.query(&desk, sql, &parameters, limit, &CancellationToken::new()).map_err(Problem::from)?;
     if csv {
-        let mut text = render::csv_row(result.columns.iter().map(|column| column.name.clone()));
-        for row in &result.rows {
-            text.push_str(&render::csv_row(row.iter().map(render::cell)));
-        }
-        return answer(&text);
+        return export(customers, &desk, sql, &parameters, limit);
     }
+    let result = customers.query(&desk, sql, &parameters, limit, &CancellationToken::new()).map_err(Problem::from)?;
     shown(&result, json, render::result)
+}
+
+/// Writes rows to standard output as they come, however many there are.
+fn export(
+    customers: &Customers,
+    desk: &crate::policy::Desk,
+    sql: &str,
+    parameters: &BTreeMap<String, Value>,
+    limit: Option<u64>,
+) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout());
+    let mut written = Ok(());
+    let cancel = CancellationToken::new();
+    customers
+        .stream(desk, sql, parameters, limit, &cancel, &mut |names, row| {
+            let line = match row {
+                None => render::csv_row(names.iter().cloned()),
+                Some(row) => render::csv_row(row.iter().map(render::cell)),
+            };
+            written = out.write_all(line.as_bytes());
+            written.is_ok()
+        })
+        .map_err(Problem::from)?;
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Problem::new(Code::Unavailable, format!("표준 출력에 쓸 수 없습니다({}).", error.kind())).into())
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 pub(crate) fn schema(customers: &Customers, table: Option<&str>, json: bool) -> Result<(), Failure> {

@@ -238,6 +238,32 @@ impl Customers {
         self.answer(desk, &checked, &values, rows_max, &[], (citation, uri), cancel)
     }
 
+    /// Free SQL whose rows are handed to `write` as they come, so that nothing is kept; first the
+    /// names alone. The row limit holds, the byte limit of an answer does not.
+    pub fn stream(
+        &self,
+        desk: &Desk,
+        sql: &str,
+        parameters: &BTreeMap<String, Value>,
+        limit: Option<u64>,
+        cancel: &CancellationToken,
+        write: &mut (dyn FnMut(&[String], Option<&[Value]>) -> bool + Send),
+    ) -> Result<(), Error> {
+        if !desk.rules.free_sql {
+            return Err(Error::SavedOnly { role: desk.role.clone() });
+        }
+        let rows_max = rows_max(desk, limit);
+        let checked = self.check(desk, sql, parameters, Some(rows_max))?;
+        let values = in_order(&checked, &bound(parameters)?)?;
+        let mut sink = Stream {
+            names: checked.columns.iter().map(|column| column.name.clone()).collect(),
+            years: checked.columns.iter().map(|column| column.direct == Some(MaskKind::Year)).collect(),
+            rows_left: rows_max,
+            write,
+        };
+        self.store.ask(&self.question(desk, &checked, &values, cancel), &mut sink)
+    }
+
     /// The plan of free SQL.
     pub fn explain(
         &self,
@@ -524,20 +550,7 @@ impl Sink for Page {
     }
 
     fn row(&mut self, mut row: Vec<Value>) -> bool {
-        if self.years.len() == row.len() {
-            for (cell, is_year) in row.iter_mut().zip(&self.years) {
-                if *is_year && let Value::String(text) = cell {
-                    text.truncate(text.find('-').unwrap_or(text.len()));
-                }
-            }
-        }
-        for cell in &mut row {
-            if let Value::String(text) = cell
-                && let Some(masked) = without_resident_numbers(text)
-            {
-                *text = masked;
-            }
-        }
+        tidy(&mut row, &self.years);
         self.bytes += row.iter().map(value::weight).sum::<usize>() + 2;
         if self.rows_max <= self.rows.len() || self.bytes_max < self.bytes {
             self.truncated = true;
@@ -545,6 +558,50 @@ impl Sink for Page {
         }
         self.rows.push(row);
         true
+    }
+}
+
+/// What every row passes on its way out, whichever way that is.
+fn tidy(row: &mut [Value], years: &[bool]) {
+    if years.len() == row.len() {
+        for (cell, is_year) in row.iter_mut().zip(years) {
+            if *is_year && let Value::String(text) = cell {
+                text.truncate(text.find('-').unwrap_or(text.len()));
+            }
+        }
+    }
+    for cell in row {
+        if let Value::String(text) = cell
+            && let Some(masked) = without_resident_numbers(text)
+        {
+            *text = masked;
+        }
+    }
+}
+
+/// Hands rows on as they come.
+struct Stream<'s> {
+    names: Vec<String>,
+    years: Vec<bool>,
+    rows_left: u64,
+    write: &'s mut (dyn FnMut(&[String], Option<&[Value]>) -> bool + Send),
+}
+
+impl Sink for Stream<'_> {
+    fn columns(&mut self, columns: Vec<(String, String)>) {
+        if columns.len() != self.names.len() {
+            self.names = columns.into_iter().map(|(name, _)| name).collect();
+        }
+        (self.write)(&self.names, None);
+    }
+
+    fn row(&mut self, mut row: Vec<Value>) -> bool {
+        if self.rows_left == 0 {
+            return false;
+        }
+        self.rows_left -= 1;
+        tidy(&mut row, &self.years);
+        (self.write)(&self.names, Some(&row))
     }
 }
 

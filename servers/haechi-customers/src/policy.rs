@@ -67,7 +67,7 @@ pub struct Role {
 pub enum RowRule {
     All,
     None,
-    Where(Condition),
+    Where(Box<Condition>),
     /// Visible where the parent's row is.
     Via {
         table: String,
@@ -83,6 +83,9 @@ pub struct Place {
     pub column: usize,
 }
 
+/// The masks of one table, by column, with their places in the file.
+pub type ColumnMasks = BTreeMap<String, (Mask, Place)>;
+
 /// A policy that was read; names are not yet held against a database.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -91,7 +94,7 @@ pub struct Policy {
     pub limits: PolicyLimits,
     pub roles: BTreeMap<String, Role>,
     /// By table, by column.
-    pub masks: BTreeMap<String, BTreeMap<String, (Mask, Place)>>,
+    pub masks: BTreeMap<String, ColumnMasks>,
     pub rows: BTreeMap<String, (RowRule, Place)>,
     /// By `table` or `table.column`.
     pub comments: BTreeMap<String, String>,

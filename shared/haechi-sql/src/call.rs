@@ -21,14 +21,16 @@ impl Checker<'_> {
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) {
             return Err(Refusal::new(Reason::Function, "이 형태의 함수 호출은 쓸 수 없습니다."));
         }
-        if over.is_none() && within_group.is_empty() && functions::is_statistic(&name) {
-            if let Some(relation) = self.statistic(args)? {
-                if let Some(filter) = filter {
-                    self.filter(filter)?;
-                    self.require_people_in(relation, filter);
-                }
-                return Ok(Masks::of(MaskKind::Aggregate));
+        if over.is_none()
+            && within_group.is_empty()
+            && functions::is_statistic(&name)
+            && let Some(relation) = self.statistic(args)?
+        {
+            if let Some(filter) = filter {
+                self.filter(filter)?;
+                self.require_people_in(relation, filter);
             }
+            return Ok(Masks::of(MaskKind::Aggregate));
         }
         self.check_arguments(&name, function)?;
         let Function { args, within_group, filter, over, .. } = function;

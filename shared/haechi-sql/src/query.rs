@@ -104,10 +104,9 @@ impl Checker<'_> {
                 requote(&mut column.name, self.dialect)?;
             }
             let names: Vec<String> = cte.alias.columns.iter().map(|column| column.name.value.clone()).collect();
-            let mut recursive = with.recursive && mentions(&cte.query, &written);
+            let recursive = with.recursive && mentions(&cte.query, &written);
             if recursive {
-                recursive = true;
-                let guess = first_arm(&cte.query.body).map(|select| named_items(select)).unwrap_or_default();
+                let guess = first_arm(&cte.query.body).map(named_items).unwrap_or_default();
                 let columns = if names.is_empty() { guess } else { names.clone() };
                 let open = columns.is_empty() || columns.iter().any(String::is_empty);
                 let columns = columns.into_iter().map(|name| Visible { name, ..Visible::default() }).collect();
@@ -548,10 +547,7 @@ fn name_of(expression: &Expr, dialect: Dialect) -> Option<String> {
         Expr::Function(function) if dialect == Dialect::Postgres => {
             function.name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_ascii_lowercase())
         }
-        Expr::Cast { expr, .. } if dialect == Dialect::Postgres => match name_of(expr, dialect) {
-            Some(name) => Some(name),
-            None => None,
-        },
+        Expr::Cast { expr, .. } if dialect == Dialect::Postgres => name_of(expr, dialect),
         Expr::Case { .. } if dialect == Dialect::Postgres => Some("case".to_owned()),
         _ => None,
     }

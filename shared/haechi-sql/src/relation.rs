@@ -382,7 +382,7 @@ impl Checker<'_> {
         for factor in factors {
             if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
                 // A trait object, since the generic function would name itself without end.
-                let inner: &mut dyn Iterator<Item = &'f Relation> = relations;
+                let inner: &mut dyn Iterator<Item = &Relation> = relations;
                 self.fence_nested(table_with_joins, inner)?;
                 continue;
             }
@@ -401,10 +401,10 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn fence_nested<'f>(
+    fn fence_nested(
         &mut self,
         table: &mut TableWithJoins,
-        mut relations: &mut dyn Iterator<Item = &'f Relation>,
+        mut relations: &mut dyn Iterator<Item = &Relation>,
     ) -> Result<(), Refusal> {
         self.fence_joined(table, &mut relations)
     }

@@ -7,7 +7,7 @@ use haechi_sql::{Attribute, AttributeValue, Condition, Dialect, Mask};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Place, Policy, PolicyLimits, Role, RowRule};
+use super::{ColumnMasks, Place, Policy, PolicyLimits, Role, RowRule};
 use crate::Error;
 
 type Item<'t> = (&'t str, Range<usize>, &'t DeValue<'t>, Range<usize>);
@@ -274,7 +274,7 @@ impl Reader<'_> {
         }
     }
 
-    fn masks(&self, table: &DeTable<'_>) -> Result<BTreeMap<String, BTreeMap<String, (Mask, Place)>>, Error> {
+    fn masks(&self, table: &DeTable<'_>) -> Result<BTreeMap<String, ColumnMasks>, Error> {
         let mut masks = BTreeMap::new();
         for (name, _, value, span) in items(table) {
             let mut columns = BTreeMap::new();
@@ -397,13 +397,13 @@ impl Reader<'_> {
                 DeValue::String(text) => match text.as_ref() {
                     "all" => RowRule::All,
                     "none" => RowRule::None,
-                    condition => RowRule::Where(Condition::parse(condition, dialect).map_err(|error| {
+                    condition => RowRule::Where(Box::new(Condition::parse(condition, dialect).map_err(|error| {
                         self.fail(
                             span,
                             format!("행 규칙: {error}"),
                             Some("\"branch_id in :branches\"처럼 쓰세요.".to_owned()),
                         )
-                    })?),
+                    })?)),
                 },
                 DeValue::Table(path) => self.via(path, span)?,
                 _ => return Err(self.fail(span, "글자나 { via = \"표.열\" }이어야 합니다.".to_owned(), None)),

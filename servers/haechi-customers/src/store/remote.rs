@@ -20,7 +20,6 @@ pub(super) const GRACE: Duration = Duration::from_millis(50);
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The one place where text becomes a statement.
-#[expect(clippy::disallowed_methods, reason = "the text was printed by the guard or stands in this crate")]
 pub(super) fn statement(sql: impl Into<String>) -> impl SqlSafeStr {
     AssertSqlSafe(sql.into())
 }

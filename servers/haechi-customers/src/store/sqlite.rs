@@ -273,6 +273,7 @@ fn register(connection: &Connection, key: &TokenKey) -> rusqlite::Result<()> {
 }
 
 type Real = fn(f64) -> f64;
+type RealPair = fn(f64, f64) -> f64;
 
 /// Mathematics that this build of the engine leaves out and others have.
 fn register_mathematics(connection: &Connection) -> rusqlite::Result<()> {
@@ -317,7 +318,7 @@ fn register_mathematics(connection: &Connection) -> rusqlite::Result<()> {
                 .map_or(rusqlite::types::Value::Null, rusqlite::types::Value::Real))
         })?;
     }
-    let binary: [(&str, fn(f64, f64) -> f64); 5] = [
+    let binary: [(&str, RealPair); 5] = [
         ("pow", f64::powf),
         ("power", f64::powf),
         ("mod", |left, right| left % right),
@@ -498,7 +499,7 @@ fn comments(sql: &str) -> Vec<(String, String)> {
     sql.lines()
         .filter_map(|line| {
             let (definition, comment) = line.split_once("--")?;
-            let name = definition.trim().split_whitespace().next()?;
+            let name = definition.split_whitespace().next()?;
             let name = name.trim_matches(['"', '`', '[', ']']).trim_end_matches(',');
             let comment = comment.trim();
             (!comment.is_empty()).then(|| (name.to_owned(), comment.to_owned()))
