@@ -36,7 +36,7 @@ pub(crate) struct Approval {
 pub(crate) fn read(run: &Path) -> Result<Vec<Approval>, Problem> {
     let Ok(text) = std::fs::read_to_string(run.join(FILE)) else { return Ok(Vec::new()) };
     text.lines()
-        .map(|line| serde_json::from_str(line))
+        .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .map_err(|_| Problem::new(Code::Corrupt, format!("실행 기록의 {FILE}을 읽을 수 없습니다")))
 }

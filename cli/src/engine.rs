@@ -43,6 +43,8 @@ pub(crate) struct Run<'run> {
     pub tools: &'run Tools,
     /// What people decided so far.
     pub approvals: &'run [Approval],
+    /// What the run before gave.
+    pub previous: &'run serde_json::Value,
     pub quiet: bool,
 }
 
@@ -56,7 +58,7 @@ pub(crate) struct Ended {
 struct Engine<'run> {
     run: &'run Run<'run>,
     environment: Environment<'static>,
-    base: [(&'static str, Value); 4],
+    base: [(&'static str, Value); 5],
     steps: Arc<Steps>,
     outcomes: Mutex<Vec<Option<Outcome>>>,
     calls: AtomicUsize,
@@ -92,7 +94,7 @@ impl Run<'_> {
     pub(crate) async fn steps(&self) -> Result<Ended, Trouble> {
         let workflow = &self.checked.workflow;
         let steps = Arc::new(Steps::default());
-        let base = state::names(workflow, self.inputs, self.id, self.started_at, &steps);
+        let base = state::names(workflow, self.inputs, self.id, self.started_at, &steps, self.previous);
         let engine = Engine {
             run: self,
             environment: crate::language::environment(),
@@ -369,7 +371,7 @@ impl Engine<'_> {
         };
         let mut about = self.run.approvals.iter().filter(|approval| approval.step == step.id).peekable();
         let asked_before = about.peek().is_some();
-        let decided = about.filter(|approval| approval.shown_sha256 == shown_sha256).last();
+        let decided = about.rfind(|approval| approval.shown_sha256 == shown_sha256);
         let out = serde_json::json!({
             "message": message,
             "shown_sha256": shown_sha256,

@@ -104,6 +104,7 @@ pub(crate) struct Job<'job> {
     pub text: &'job str,
     pub start: Start,
     pub approvals: Vec<Approval>,
+    pub previous: serde_json::Value,
 }
 
 /// A file that a run gives, before it is written.
@@ -139,6 +140,7 @@ pub(crate) fn start(loaded: &Loaded, checked: &Checked, inputs: IndexMap<String,
         templates: checked.templates.iter().map(|(name, text)| (name.clone(), sha256(text.as_bytes()))).collect(),
         user: haechi_serving::settings::variable("USER").unwrap_or_default(),
         haechi: env!("CARGO_PKG_VERSION").to_owned(),
+        previous_sha256: None,
     }
 }
 
@@ -163,7 +165,7 @@ impl Job<'_> {
             steps.insert(&step.id, outcome);
         }
         let start = &self.start;
-        let names = crate::state::names(workflow, &start.inputs, &start.run, &start.started_at, &steps);
+        let names = crate::state::names(workflow, &start.inputs, &start.run, &start.started_at, &steps, &self.previous);
         let context = Value::from_pairs(names);
         let mut artifacts: Vec<Artifact> = Vec::new();
         for output in &workflow.outputs {

@@ -17,6 +17,7 @@ mod josa;
 mod language;
 mod mcp;
 mod nearest;
+mod previous;
 mod record;
 mod report;
 mod servers;

@@ -176,6 +176,9 @@ pub(crate) struct Start {
     pub templates: IndexMap<String, String>,
     pub user: String,
     pub haechi: String,
+    /// The answers of the run before, as this run saw them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_sha256: Option<String>,
 }
 
 /// The folder of one run.
@@ -197,6 +200,7 @@ impl RunFolder {
         start: &Start,
         workflow: &str,
         templates: &IndexMap<String, String>,
+        previous: Option<&[u8]>,
     ) -> Result<Self, Problem> {
         let path = workspace.runs().join(&start.run);
         for folder in ["blobs/sha256", "stderr", "outputs"] {
@@ -213,8 +217,8 @@ impl RunFolder {
         write_whole(&path.join("workflow.yaml"), workflow.as_bytes())?;
         write_whole(&path.join("run.json"), &pretty(start))?;
         let folder = Self::open(path)?;
-        for text in templates.values() {
-            folder.blob(text.as_bytes())?;
+        for bytes in templates.values().map(String::as_bytes).chain(previous) {
+            folder.blob(bytes)?;
         }
         Ok(folder)
     }
@@ -231,8 +235,17 @@ impl RunFolder {
             .append(true)
             .open(&file)
             .map_err(|error| unwritable(&file, &error))?;
-        let events =
-            if file.metadata().is_ok_and(|metadata| metadata.len() > 0) { read_events(&path)? } else { Vec::new() };
+        let written = file.metadata().is_ok_and(|metadata| 0 < metadata.len());
+        let events = if written { read_events(&path)? } else { Vec::new() };
+        // A line that a crash cut off is dropped, or the next one would be written behind it.
+        if written {
+            let text = read(&file)?;
+            let whole = text.rfind('\n').map_or(0, |at| at + 1);
+            if whole < text.len() {
+                let cut = u64::try_from(whole).unwrap_or(0);
+                journal.set_len(cut).map_err(|error| unwritable(&file, &error))?;
+            }
+        }
         Ok(Self { path, journal: Mutex::new(journal), events: Mutex::new(events) })
     }
 
@@ -322,8 +335,10 @@ fn final_journal(mut events: Vec<Event>, order: &[&str]) -> (String, String) {
     }
     kept.reverse();
     let mut events = kept;
+    let places: std::collections::HashMap<&str, usize> =
+        order.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let position = |event: &Event| {
-        let step = event.step.as_deref().and_then(|step| order.iter().position(|id| *id == step));
+        let step = event.step.as_deref().and_then(|step| places.get(step).copied());
         match event.event {
             EventKind::Run => (0, 0, 0),
             EventKind::Server => (1, 0, 0),
@@ -468,6 +483,18 @@ impl Recorded {
             ));
         }
         Ok(bytes)
+    }
+
+    /// What the run before gave, as this run saw it.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing or was changed.
+    pub(crate) fn previous(&self) -> Result<Value, Problem> {
+        match &self.start.previous_sha256 {
+            Some(hash) => Ok(serde_json::from_slice(&self.blob(hash)?).unwrap_or_default()),
+            None => Ok(Value::Null),
+        }
     }
 
     /// The templates of the run.

@@ -170,7 +170,8 @@ pub(crate) fn names(
     id: &str,
     started_at: &str,
     steps: &Arc<Steps>,
-) -> [(&'static str, Value); 4] {
+    previous: &serde_json::Value,
+) -> [(&'static str, Value); 5] {
     let optional = |text: &Option<String>| values::from_json(&text.clone().into());
     let inputs = inputs.iter().map(|(name, value)| (name.as_str(), values::from_json(value)));
     let run = [("id", Value::from(id)), ("started_at", Value::from(started_at)), ("seed", Value::from(seed(id)))];
@@ -185,6 +186,7 @@ pub(crate) fn names(
         ("steps", Value::from_dyn_object(Arc::clone(steps))),
         ("run", Value::from_pairs(run)),
         ("workflow", Value::from_pairs(described)),
+        ("previous", values::from_json(previous)),
     ]
 }
 

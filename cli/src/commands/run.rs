@@ -24,8 +24,11 @@ use crate::workspace::{Workspace, write_whole};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// 업무 흐름 파일
-    workflow: PathBuf,
+    /// 업무 흐름 파일 (`--like`를 주면 적지 않아도 됩니다)
+    workflow: Option<PathBuf>,
+    /// 이 실행과 같은 입력으로 시작합니다 (`-i`로 준 것만 바뀝니다)
+    #[arg(long, value_name = "실행")]
+    like: Option<String>,
     /// 입력값 (되풀이할 수 있음)
     #[arg(short, long = "input", value_name = "이름=값", value_parser = super::input)]
     input: Vec<(String, String)>,
@@ -53,13 +56,44 @@ pub(super) struct ReplayArguments {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
-    let loaded = Loaded::read(&arguments.workflow, context.config.as_deref())?;
-    let checked = loaded.check().map_err(|mistakes| loaded.refuse(&mistakes))?;
-    let inputs = inputs::resolve(&checked.workflow.inputs, &arguments.input, &loaded.workspace).map_err(wrong_input)?;
-    let start = job::start(&loaded, &checked, inputs);
-    let folder = RunFolder::create(&loaded.workspace, &start, &loaded.text, &checked.templates)
-        .map_err(|problem| Failure::with_exit(problem, exit::FAILED))?;
-    let job = Job { checked: &checked, text: &loaded.text, start, approvals: Vec::new() };
+    let like = match &arguments.like {
+        Some(run) => {
+            let (workspace, path) = context.run(run)?;
+            Some((workspace, Recorded::read(&path)?))
+        }
+        None => None,
+    };
+    let (loaded, checked) = match (&arguments.workflow, &like) {
+        (Some(path), _) => {
+            let loaded = Loaded::read(path, context.config.as_deref())?;
+            let checked = loaded.check().map_err(|mistakes| loaded.refuse(&mistakes))?;
+            (loaded, checked)
+        }
+        // The same version of the workflow, as that run recorded it.
+        (None, Some((workspace, recorded))) => {
+            let loaded = recorded_file(recorded, workspace.clone());
+            let checked = check_recorded(recorded, &loaded)?;
+            (loaded, checked)
+        }
+        (None, None) => {
+            let problem = Problem::new(Code::InvalidInput, "무엇을 실행할지 빠졌습니다")
+                .with_hint("업무 흐름 파일이나 `--like 실행`을 주십시오");
+            return Err(problem.into());
+        }
+    };
+    let given = match &like {
+        Some((_, recorded)) => merged_inputs(recorded, &loaded, &checked, &arguments.input),
+        None => arguments.input.clone(),
+    };
+    let inputs = inputs::resolve(&checked.workflow.inputs, &given, &loaded.workspace).map_err(wrong_input)?;
+    let mut start = job::start(&loaded, &checked, inputs);
+    let previous = crate::previous::look_up(&loaded.workspace, &checked.workflow.name, &checked.workflow.previous)?;
+    let previous_bytes = (!previous.is_null()).then(|| previous.to_string().into_bytes());
+    start.previous_sha256 = previous_bytes.as_deref().map(job::sha256);
+    let folder =
+        RunFolder::create(&loaded.workspace, &start, &loaded.text, &checked.templates, previous_bytes.as_deref())
+            .map_err(|problem| Failure::with_exit(problem, exit::FAILED))?;
+    let job = Job { checked: &checked, text: &loaded.text, start, approvals: Vec::new(), previous };
     let quiet = arguments.quiet || context.json;
     let live = Live { context, loaded: &loaded, folder: &folder, job: &job, quiet, known_servers: Vec::new() };
     super::block_on(live.run(None))?
@@ -95,11 +129,33 @@ pub(super) fn resume(context: &Context, arguments: &ResumeArguments) -> Result<(
     }
     let folder = RunFolder::open(path)?;
     let approvals = approvals::read(&recorded.path)?;
-    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone(), approvals };
+    let previous = recorded.previous()?;
+    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone(), approvals, previous };
     let quiet = arguments.quiet || context.json;
     let known_servers = recorded.events.iter().filter_map(|event| event.server.clone()).collect();
     let live = Live { context, loaded: &loaded, folder: &folder, job: &job, quiet, known_servers };
     super::block_on(live.run(Some(recording)))?
+}
+
+/// The inputs of an earlier run with those given now over them; what changes is told.
+fn merged_inputs(
+    recorded: &Recorded,
+    loaded: &Loaded,
+    checked: &Checked,
+    given: &[(String, String)],
+) -> Vec<(String, String)> {
+    if recorded.workflow != loaded.text {
+        ui::line("업무 흐름이 그 실행 뒤에 바뀌었습니다. 지금 파일로 실행합니다.");
+    }
+    for (name, value) in given {
+        if let Some(before) = recorded.start.inputs.get(name) {
+            ui::line(&format!("입력 {name}: {} → {value}", inputs::plain(before)));
+        }
+    }
+    let kept = recorded.start.inputs.iter().filter(|(name, _)| {
+        checked.workflow.inputs.contains_key(*name) && !given.iter().any(|(other, _)| other == *name)
+    });
+    given.iter().cloned().chain(kept.map(|(name, value)| (name.clone(), inputs::plain(value)))).collect()
 }
 
 /// A workflow as a run recorded it; its templates come from the record too.
@@ -230,6 +286,7 @@ impl Live<'_> {
             folder: self.folder,
             tools,
             approvals: &self.job.approvals,
+            previous: &self.job.previous,
             quiet: self.quiet,
         };
         tokio::select! {
@@ -384,7 +441,8 @@ pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Result<(
     }
     let folder = RunFolder::open(scratch.path().to_owned())?;
     let approvals = approvals::read(&recorded.path)?;
-    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone(), approvals };
+    let previous = recorded.previous()?;
+    let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone(), approvals, previous };
     let tools = Tools { pool: None, recording: Some(recording) };
     let run = Run {
         checked: &checked,
@@ -396,6 +454,7 @@ pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Result<(
         folder: &folder,
         tools: &tools,
         approvals: &job.approvals,
+        previous: &job.previous,
         quiet: true,
     };
     let ended = super::block_on(run.steps())?.map_err(Trouble::into_failure)?;

@@ -9,7 +9,7 @@ use minijinja::Environment;
 
 use super::graph::{self, Graph};
 use super::yaml::Kind;
-use super::{Action, Call, Format, OnError, Step, Workflow};
+use super::{Action, Call, Format, OnError, Previous, Step, Workflow};
 use crate::diagnostic::Diagnostic;
 use crate::language::data::Source;
 use crate::language::{Data, Fault};
@@ -251,6 +251,9 @@ impl Checker<'_> {
             }
             "run" => known_member(&["id", "started_at", "seed"]),
             "workflow" => known_member(&["name", "title", "owner", "description"]),
+            "previous" if self.workflow.previous != Previous::None => {
+                known_member(&["run", "started_at", "inputs", "steps"])
+            }
             "data" if scope.data => None,
             "error" if scope.error => known_member(&["code", "message"]),
             "index" if scope.row.is_some() => None,

@@ -33,6 +33,7 @@ pub(crate) struct Workflow {
     pub inputs: IndexMap<String, inputs::Input>,
     pub servers: BTreeMap<String, Server>,
     pub calls_max: usize,
+    pub previous: Previous,
     pub defaults: Defaults,
     pub steps: Vec<Step>,
     pub outputs: Vec<Output>,
@@ -56,6 +57,16 @@ impl Workflow {
             })
         })
     }
+}
+
+/// Which earlier run of the workflow its expressions may look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Previous {
+    #[default]
+    None,
+    Last,
+    LastApproved,
+    Run(String),
 }
 
 /// What a workflow says about one server.
