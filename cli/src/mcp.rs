@@ -3,6 +3,8 @@
 //! Invariant: nothing outside this module names the protocol crate, every call has a time limit,
 //! and no process outlives the [`Client`] that started it.
 
+pub(crate) mod server;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -7,6 +7,7 @@ mod doctor;
 mod plan;
 mod run;
 mod runs;
+mod serve;
 mod token;
 mod validate;
 
@@ -53,6 +54,8 @@ enum Command {
     Tools(call::ToolsArguments),
     /// 도구 하나를 부릅니다
     Call(call::Arguments),
+    /// 업무 흐름들을 MCP 도구로 제공합니다 (표준 입출력)
+    Serve(serve::Arguments),
     /// 서버와 설정을 점검합니다
     Doctor(doctor::Arguments),
     /// 서버의 감사 기록을 확인합니다
@@ -99,6 +102,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify(arguments) => runs::verify(&context, &arguments),
         Command::Tools(arguments) => call::tools(&context, &arguments),
         Command::Call(arguments) => call::run(&context, &arguments),
+        Command::Serve(arguments) => serve::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, &arguments),
         Command::Audit(command) => audit::run(&context, &command),
         Command::Token(command) => token::run(&context, &command),

@@ -5,5 +5,6 @@ mod approvals;
 mod context;
 mod mistakes;
 mod runs;
+mod serve;
 mod support;
 mod troubles;
