@@ -96,10 +96,27 @@ fn a_tool_that_is_not_allowed_looks_like_one_that_does_not_exist() {
     let mut command = env.command(SERVER);
     command.env("HAECHI_ROLES", "reader");
     let mut server = Server::start(&mut command, Era::Stateless);
+    // What a resource would tell, only those may have who may use the tools that tell the same.
+    assert_eq!(server.request("resources/list", json!({}))["result"]["resources"], json!([]));
+    let denied = server.request("resources/read", json!({ "uri": "test://static-text" }));
+    let missing = server.request("resources/read", json!({ "uri": "test://nothing" }));
+    assert_eq!(denied["error"]["message"], missing["error"]["message"]);
+    assert_eq!(denied["error"]["code"], missing["error"]["code"]);
     let names: Vec<String> = server.tools().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(names, ["echo"]);
     let denied = server.request("tools/call", json!({ "name": "wait", "arguments": { "ms": 1 } }));
     let missing = server.request("tools/call", json!({ "name": "xxxx", "arguments": { "ms": 1 } }));
     assert_eq!(denied["error"], missing["error"]);
     server.call("echo", json!({ "text": "a" }));
+    let audit = std::fs::read_to_string(env.work().join(".haechi/audit/haechi-fixture-server.jsonl")).unwrap();
+    let denied = audit.lines().filter(|line| line.contains("\"outcome\":\"denied\"")).count();
+    assert_eq!(denied, 5, "a list, two resources and two tools were refused: {audit}");
+}
+
+#[test]
+fn metrics_are_told_to_this_server_s_own_names_only() {
+    let guarded = guarded();
+    let authorization = format!("Bearer {}", guarded.token);
+    let headers = [("Host", "evil.example"), ("Authorization", authorization.as_str())];
+    assert!(exchange(&guarded.address, "GET /metrics", &headers, "").starts_with("HTTP/1.1 403"));
 }

@@ -19,7 +19,7 @@ fn installed() -> Option<PathBuf> {
     let there = folder.join("node_modules/@modelcontextprotocol/conformance").is_dir()
         && folder.join(".venv/bin/python").is_file();
     if !there {
-        eprintln!("skipped: the official clients are not installed (run tests/clients/install)");
+        haechi_testkit::skipped_unless_required("the official clients are not installed (run tests/clients/install)");
     }
     there.then_some(folder)
 }

@@ -303,7 +303,7 @@ impl Held {
             assert!(std::time::Instant::now() < until, "{step} {word} was never recorded: {:?}", self.journal());
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the run ended before {step} {word}: {:?}", self.journal());
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(2));
         }
     }
 

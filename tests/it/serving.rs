@@ -26,9 +26,9 @@ fn start(era: Era, settings: &str) -> Started {
 
 fn audit_lines(env: &TestEnv) -> Vec<Value> {
     let text = std::fs::read_to_string(env.work().join(".haechi/audit/haechi-fixture-server.jsonl")).unwrap();
-    let count = haechi_serving::verify_audit(&text).expect("the chain holds");
+    let report = haechi_serving::verify_audit(&text);
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len() as u64, count);
+    assert_eq!((report.lines, report.torn, report.findings), (lines.len() as u64, 0, Vec::new()));
     lines
 }
 
@@ -79,6 +79,7 @@ fn a_panic_is_answered_and_the_server_goes_on() {
 fn a_cancelled_call_stops_its_work() {
     let mut started = start(Era::Initialize, "");
     let id = started.server.begin("tools/call", json!({ "name": "wait", "arguments": { "ms": 50_000 } }));
+    started.server.wait_for_log("work began");
     started.server.call("echo", json!({ "text": "기다리는 동안에도 답한다" }));
     started.server.send(&json!({
         "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id, "reason": "test" },
@@ -96,14 +97,51 @@ fn a_call_over_its_time_is_stopped_and_told() {
 
 #[test]
 fn calls_beyond_the_bound_wait_and_then_are_refused_as_busy() {
-    let mut started = start(Era::Initialize, "[limits]\ncalls_max = 1\nqueue_ms_max = 30\ncall_ms_max = 2000\n");
-    let first = started.server.begin("tools/call", json!({ "name": "wait", "arguments": { "ms": 50_000 } }));
+    let mut started = start(Era::Initialize, "[limits]\ncalls_max = 1\nqueue_ms_max = 30\n");
+    let go = started.env.work().join("go");
+    let first = started.server.begin("tools/call", json!({ "name": "wait_for_file", "arguments": { "path": go } }));
     started.server.wait_for_log("work began");
     let problem = started.server.refusal("echo", json!({ "text": "a" }));
     assert_eq!(problem["code"], "busy");
-    // The one that held the turn is stopped at its own limit, and the turn is free again.
-    assert_eq!(started.server.answer(first)["result"]["structuredContent"]["code"], "timeout");
+    // Once the one that holds the turn has ended, the turn is free again.
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(started.server.answer(first)["result"]["structuredContent"]["waited"], true);
     started.server.call("echo", json!({ "text": "a" }));
+}
+
+#[test]
+fn work_that_outlives_its_call_keeps_its_turn() {
+    let settings = "[limits]\ncalls_max = 1\nqueue_ms_max = 30\ncall_ms_max = 200\n";
+    let mut started = start(Era::Initialize, settings);
+    let go = started.env.work().join("go");
+    let stubborn = json!({ "path": go, "stubborn": true });
+    assert_eq!(started.server.refusal("wait_for_file", stubborn)["code"], "timeout");
+    assert_eq!(started.server.refusal("echo", json!({ "text": "a" }))["code"], "busy");
+    std::fs::write(&go, "").unwrap();
+    started.server.wait_for_log("work ended");
+    started.server.call("echo", json!({ "text": "a" }));
+}
+
+#[test]
+fn a_signal_lets_running_calls_end_and_takes_no_new_ones() {
+    let mut started = start(Era::Initialize, "");
+    let go = started.env.work().join("go");
+    let running = started.server.begin("tools/call", json!({ "name": "wait_for_file", "arguments": { "path": go } }));
+    started.server.wait_for_log("work began");
+    let killed = Command::new("kill").args(["-TERM", &started.server.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    // Calls are answered as before until the signal has arrived.
+    loop {
+        let result = started.server.call_result("echo", json!({ "text": "a" }));
+        if result["structuredContent"]["code"] == "unavailable" {
+            break;
+        }
+    }
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(started.server.answer(running)["result"]["structuredContent"]["waited"], true);
+    assert_eq!(started.server.wait().code(), Some(0));
+    let lines = audit_lines(&started.env);
+    assert!(lines.iter().any(|line| line["tool"] == "wait_for_file" && line["outcome"] == "ok"), "{lines:?}");
 }
 
 #[test]

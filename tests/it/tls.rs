@@ -130,6 +130,16 @@ fn an_open_address_needs_both_tokens_and_tls() {
 }
 
 #[test]
+fn authorities_without_a_certificate_are_no_mutual_tls() {
+    let env = TestEnv::new();
+    env.write("haechi.toml", "[tls]\nclient_authorities = \"clients.pem\"\n");
+    let finished = env.run(SERVER, ["serve", "--http", "127.0.0.1:0"]).expect_code(2);
+    assert!(finished.stderr.contains("tls.certificate"), "{finished}");
+    // Over stdio none of it is used, so none of it is read.
+    let _ = env.run(SERVER, []).expect_code(0);
+}
+
+#[test]
 fn files_that_do_not_fit_are_refused_at_the_start() {
     let (env, authority) = (TestEnv::new(), authority());
     install(&env, &authority);

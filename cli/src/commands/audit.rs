@@ -55,19 +55,23 @@ fn read(path: &Path) -> Result<String, Problem> {
 }
 
 fn verify(context: &Context, path: &Path) -> Result<(), Failure> {
-    match verify_audit(&read(path)?) {
-        Ok(lines) if context.json => haechi_serving::answer(&json!({ "whole": true, "lines": lines }).to_string()),
-        Ok(lines) => haechi_serving::answer(&format!("{lines}줄 모두 이어져 있습니다")),
-        Err((line, why)) => {
-            if context.json {
-                haechi_serving::answer(&json!({ "whole": false, "line": line, "why": why }).to_string())?;
-            }
-            let problem =
-                Problem::new(Code::Corrupt, format!("{}:{line}: 기록이 어긋났습니다 ({why})", path.display()))
-                    .with_hint("그 줄부터는 믿을 수 없습니다. 따로 보관한 사본과 견주어 보십시오");
-            Err(Failure::with_exit(problem, exit::MISMATCH))
-        }
+    let report = verify_audit(&read(path)?);
+    if context.json {
+        let findings: Vec<_> = report.findings.iter().map(|(line, why)| json!({ "line": line, "why": why })).collect();
+        let whole = report.findings.is_empty();
+        super::json(&json!({ "whole": whole, "lines": report.lines, "torn": report.torn, "findings": findings }))?;
     }
+    if let Some((line, why)) = report.findings.first() {
+        let problem = Problem::new(Code::Corrupt, format!("{}:{line}: 기록이 어긋났습니다 ({why})", path.display()))
+            .with_hint("그 줄부터는 믿을 수 없습니다. 따로 보관한 사본과 견주어 보십시오");
+        return Err(Failure::with_exit(problem, exit::MISMATCH));
+    }
+    if context.json {
+        return Ok(());
+    }
+    let torn =
+        if report.torn == 0 { String::new() } else { format!(" (쓰다가 끊긴 줄 {}개 포함)", report.torn) };
+    haechi_serving::answer(&format!("{}줄 모두 이어져 있습니다{torn}", report.lines))
 }
 
 /// The lines that can be read; `verify` is what tells of the others.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::files::stamp;
 use crate::{Principal, io_reason};
 
 /// The prefix by which people and secret scanners know a token of ours.
@@ -32,6 +33,16 @@ pub(crate) struct AccessSettings {
     /// The file of token hashes, relative to the settings file. Without it HTTP asks for nothing
     /// and serves this computer alone.
     pub(crate) tokens: Option<PathBuf>,
+}
+
+/// The file of token hashes that `settings` name, where they name one.
+///
+/// # Errors
+///
+/// A mistake in the section `[access]`.
+pub fn token_file(settings: &crate::settings::SettingsFile) -> Result<Option<PathBuf>, Problem> {
+    let access: AccessSettings = settings.section("access", toml::Table::new())?;
+    Ok(access.tokens.map(|path| settings.base().join(path)))
 }
 
 /// One entry of the section `[roles]`.
@@ -189,7 +200,7 @@ pub(crate) struct Tokens {
 }
 
 struct Kept {
-    changed: Option<SystemTime>,
+    stamp: Option<(SystemTime, u64)>,
     file: TokenFile,
 }
 
@@ -198,8 +209,9 @@ impl Tokens {
     ///
     /// A file that cannot be read.
     pub(crate) fn open(path: PathBuf) -> Result<Self, Problem> {
-        let file = TokenFile::read(&path)?;
-        let kept = Mutex::new(Kept { changed: changed(&path), file });
+        // The stamp comes first: a change in between is then noticed at the next request.
+        let stamp = stamp(&path);
+        let kept = Mutex::new(Kept { stamp, file: TokenFile::read(&path)? });
         Ok(Self { path, kept })
     }
 
@@ -210,23 +222,19 @@ impl Tokens {
             return None;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let now_changed = changed(&self.path);
-        if kept.changed != now_changed {
+        let now = stamp(&self.path);
+        if kept.stamp != now {
             match TokenFile::read(&self.path) {
-                Ok(file) => *kept = Kept { changed: now_changed, file },
+                Ok(file) => *kept = Kept { stamp: now, file },
                 // Whoever broke the file must not thereby open or keep open a door.
                 Err(_) => {
                     tracing::error!("the token file cannot be read; every token is refused until it can");
-                    *kept = Kept { changed: None, file: TokenFile::default() };
+                    *kept = Kept { stamp: None, file: TokenFile::default() };
                 }
             }
         }
         kept.file.principal(token.trim(), Timestamp::now())
     }
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

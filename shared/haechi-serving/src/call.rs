@@ -5,6 +5,7 @@ use std::sync::Arc;
 use haechi_contract::{Code, Problem};
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RoleServer};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::Limits;
@@ -16,6 +17,13 @@ pub struct Principal {
     pub roles: Vec<String>,
 }
 
+impl Principal {
+    /// Whoever asks where nobody proves who they are.
+    pub(crate) fn anonymous() -> Self {
+        Self { name: "anonymous".to_owned(), roles: Vec::new() }
+    }
+}
+
 /// One call: who asks, whether it was cancelled, and the bounds it must keep.
 #[derive(Clone)]
 pub struct Call {
@@ -25,6 +33,9 @@ pub struct Call {
     pub cancel: CancellationToken,
     pub limits: Arc<Limits>,
     progress: Option<(Peer<RoleServer>, ProgressToken)>,
+    /// The turn that this call holds. Blocking work keeps it until it really ends, since work that
+    /// goes on after its call was given up still uses what the turns bound.
+    turn: Arc<OwnedSemaphorePermit>,
 }
 
 impl Call {
@@ -33,8 +44,9 @@ impl Call {
         cancel: CancellationToken,
         limits: Arc<Limits>,
         progress: Option<(Peer<RoleServer>, ProgressToken)>,
+        turn: OwnedSemaphorePermit,
     ) -> Self {
-        Self { principal, cancel, limits, progress }
+        Self { principal, cancel, limits, progress, turn: Arc::new(turn) }
     }
 
     /// Runs `work` on a thread that may block, and gives its answer back.
@@ -53,8 +65,12 @@ impl Call {
         T: Send + 'static,
         E: Into<Problem> + Send + 'static,
     {
-        let cancel = self.cancel.clone();
-        match tokio::task::spawn_blocking(move || work(&cancel).map_err(Into::into)).await {
+        let (cancel, turn) = (self.cancel.clone(), self.turn.clone());
+        let work = move || {
+            let _turn = turn;
+            work(&cancel).map_err(Into::into)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(answer) => answer,
             // The panic hook has logged the place; a panic's text may hold data and is not repeated.
             Err(_) => Err(Problem::internal()),

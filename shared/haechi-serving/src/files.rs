@@ -3,6 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::time::SystemTime;
+
+/// When a file was changed and how long it is: what tells one version of it from another.
+pub(crate) fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
 
 /// Writes `bytes` beside `path`, synchronises, and renames. `mode` is the permission bits of the
 /// new file where the system has such bits.
@@ -27,8 +34,13 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
+    // What an earlier process of the same number left here, or somebody planted, is not written to.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     if let Some(mode) = mode {
         use std::os::unix::fs::OpenOptionsExt as _;

@@ -22,8 +22,9 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::access::Roles;
 use crate::audit::{Audit, Event};
@@ -35,6 +36,8 @@ use crate::{Call, Limits, Principal};
 const LIST_TTL_MS: u64 = 300_000;
 /// Resources follow the index, which may be renewed at any time.
 const RESOURCE_TTL_MS: u64 = 10_000;
+/// How much of a resource's address an audit line holds.
+const SUBJECT_CHARS_MAX: usize = 200;
 
 /// The service with everything that bounds and records its calls. Cheap to clone, since the HTTP
 /// transport makes one for every request.
@@ -46,14 +49,18 @@ pub(crate) struct Handler {
 struct Shared {
     parts: Parts,
     limits: Arc<Limits>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    /// Calls that were begun and not yet answered.
+    running: TaskTracker,
+    stopping: CancellationToken,
 }
 
 /// What a handler is made of.
 pub(crate) struct Parts {
     pub(crate) service: Service,
     pub(crate) limits: Limits,
-    /// Who asks where the transport does not say: over stdio the user of the process.
+    /// Who asks where nobody was authenticated: over stdio the user of the process, over HTTP
+    /// nobody in particular.
     pub(crate) principal: Arc<Principal>,
     pub(crate) roles: Roles,
     pub(crate) audit: Audit,
@@ -63,9 +70,10 @@ pub(crate) struct Parts {
 
 impl Handler {
     pub(crate) fn new(parts: Parts) -> Self {
-        let turns = Semaphore::new(parts.limits.calls_max.max(1));
+        let turns = Arc::new(Semaphore::new(parts.limits.calls_max.max(1)));
         let limits = Arc::new(parts.limits.clone());
-        Self { shared: Arc::new(Shared { parts, limits, turns }) }
+        let (running, stopping) = (TaskTracker::new(), CancellationToken::new());
+        Self { shared: Arc::new(Shared { parts, limits, turns, running, stopping }) }
     }
 
     /// Who sent the request: whom the HTTP transport authenticated, or the user of the process.
@@ -83,46 +91,36 @@ impl Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
-        let shared = &self.shared;
-        let parts = &shared.parts;
+        let parts = &self.shared.parts;
         let principal = self.principal(&context);
+        let record = Record::new(&principal, self.client(&context), &request.name);
         let tool = parts.service.tools.get(request.name.as_ref());
         let Some(tool) = tool.filter(|_| parts.roles.allow(&principal, &request.name)) else {
-            return Err(self.unknown_tool(&principal, &request.name));
+            let error = self.unknown_tool(&principal, &request.name);
+            // Who tries doors is what an auditor looks for; the name alone is kept, cut to a length.
+            return match self.record(record, "denied", Value::Null, Value::Null).await {
+                Ok(()) => Err(error),
+                Err(problem) => Ok(refusal(&problem)),
+            };
         };
-        let started = Instant::now();
-        let running = parts.metrics.running();
         // Our own token: the call's time limit must stop the work without cancelling anything else.
         let cancel = context.ct.child_token();
-        let progress = context.meta.get_progress_token().map(|token| (context.peer.clone(), token));
-        let call = Call::new(principal.clone(), cancel.clone(), shared.limits.clone(), progress);
         let mut words = Value::Null;
-        let answer = match (tool.handler)(call, request.arguments.unwrap_or_default()) {
-            Ok((arguments, work)) => {
+        let answer = self
+            .bounded(&cancel, |turn| {
+                let progress = context.meta.get_progress_token().map(|token| (context.peer.clone(), token));
+                let call = Call::new(principal.clone(), cancel.clone(), self.shared.limits.clone(), progress, turn);
+                let (arguments, work) = (tool.handler)(call, request.arguments.unwrap_or_default())?;
                 words = arguments;
-                let answer = self.bounded(work, &cancel).await;
-                cancel.cancel();
-                answer
-            }
-            Err(problem) => Err(problem),
-        };
+                Ok(work)
+            })
+            .await;
         let answer = answer.and_then(|outcome| self.fits(outcome));
         let outcome = answer.as_ref().err().map_or("ok", |problem| problem.code.as_str());
-        let elapsed = started.elapsed();
-        drop(running);
-        parts.metrics.called(&request.name, outcome, elapsed);
-        let event = Event {
-            principal: &principal,
-            transport: parts.transport,
-            client: context.client_info().map(|client| format!("{} {}", client.name, client.version)),
-            tool: &request.name,
-            arguments: words,
-            outcome,
-            returned: answer.as_ref().map_or(Value::Null, |(outcome, _)| outcome.returned.clone()),
-            elapsed,
-        };
+        let returned = answer.as_ref().map_or(Value::Null, |(outcome, _)| outcome.returned.clone());
+        parts.metrics.called(&request.name, outcome, record.started.elapsed());
         // An answer that cannot be recorded is not given where the operator demands a record.
-        let answer = parts.audit.record(&event).and(answer);
+        let answer = self.record(record, outcome, words, returned).await.and(answer);
         Ok(match answer {
             Ok((outcome, json)) => {
                 let text = outcome.text.unwrap_or(json);
@@ -134,15 +132,62 @@ impl Handler {
         })
     }
 
-    /// Waits for a turn, then runs the work within its time, catching panics.
-    async fn bounded(
+    /// Appends the audit line of a request.
+    async fn record(
         &self,
-        work: impl Future<Output = Result<Outcome, Problem>>,
+        record: Record<'_>,
+        outcome: &str,
+        arguments: Value,
+        returned: Value,
+    ) -> Result<(), Problem> {
+        let event = Event {
+            principal: record.principal,
+            transport: self.shared.parts.transport,
+            client: record.client,
+            tool: record.what,
+            arguments,
+            outcome,
+            returned,
+            elapsed: record.started.elapsed(),
+        };
+        self.shared.parts.audit.record(event).await
+    }
+
+    /// What the client says it is. Over HTTP a request speaks for itself alone: the protocol
+    /// library fills the gap with its own name there, which would be recorded as a client's.
+    fn client(&self, context: &RequestContext<RoleServer>) -> Option<String> {
+        let client = match self.shared.parts.transport {
+            "stdio" => context.client_info(),
+            _ => context.meta.client_info(),
+        };
+        client.map(|client| format!("{} {}", client.name, client.version))
+    }
+
+    /// Waits for a turn, then prepares the work and runs it, within the call's time. A panic in
+    /// either is caught, and nothing new is begun once the server is asked to stop.
+    async fn bounded<T, W>(
+        &self,
         cancel: &CancellationToken,
-    ) -> Result<Outcome, Problem> {
-        let limits = &self.shared.limits;
-        let turn = tokio::time::timeout(Duration::from_millis(limits.queue_ms_max), self.shared.turns.acquire());
-        let _turn = tokio::select! {
+        prepare: impl FnOnce(OwnedSemaphorePermit) -> Result<W, Problem>,
+    ) -> Result<T, Problem>
+    where
+        W: Future<Output = Result<T, Problem>>,
+    {
+        let shared = &self.shared;
+        let limits = &shared.limits;
+        if shared.stopping.is_cancelled() {
+            return Err(
+                Problem::new(Code::Unavailable, "서버를 끝내는 중입니다").with_hint("잠시 뒤에 다시 연결하십시오")
+            );
+        }
+        let _running = shared.parts.metrics.running();
+        let _counted = shared.running.token();
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(limits.call_ms_max);
+        let turn = tokio::time::timeout(
+            Duration::from_millis(limits.queue_ms_max.min(limits.call_ms_max)),
+            shared.turns.clone().acquire_owned(),
+        );
+        let turn = tokio::select! {
             turn = turn => match turn {
                 Ok(Ok(turn)) => turn,
                 _ => return Err(Problem::new(Code::Busy, format!("동시에 처리하는 요청이 {}건을 넘었습니다", limits.calls_max))
@@ -150,15 +195,26 @@ impl Handler {
             },
             () = cancel.cancelled() => return Err(Call::cancelled()),
         };
+        let prepared = std::panic::catch_unwind(AssertUnwindSafe(|| prepare(turn)));
+        let work = prepared.unwrap_or_else(|_| Err(Problem::internal()))?;
         let work = AssertUnwindSafe(work).catch_unwind();
-        tokio::select! {
+        let answer = tokio::select! {
             answer = work => answer.unwrap_or_else(|_| Err(Problem::internal())),
             () = cancel.cancelled() => Err(Call::cancelled()),
-            () = tokio::time::sleep(Duration::from_millis(limits.call_ms_max)) => {
+            () = tokio::time::sleep_until(deadline) => {
                 Err(Problem::new(Code::Timeout, format!("{}초 안에 끝나지 않아 멈추었습니다", limits.call_ms_max / 1000))
                     .with_hint("범위를 좁혀 다시 요청하거나 설정 limits.call_ms_max를 늘리십시오"))
             }
-        }
+        };
+        cancel.cancel();
+        answer
+    }
+
+    /// Takes no new call and gives the running ones `patience` to end.
+    pub(crate) async fn stop(&self, patience: Duration) {
+        self.shared.stopping.cancel();
+        self.shared.running.close();
+        let _ = tokio::time::timeout(patience, self.shared.running.wait()).await;
     }
 
     /// The outcome with its JSON text, unless it is larger than a client should be sent.
@@ -189,21 +245,73 @@ impl Handler {
         parts.service.tools.values().filter(|tool| parts.roles.allow(principal, &tool.definition.name))
     }
 
-    /// Runs a blocking resource method within the same bounds as a tool call.
+    /// Runs a blocking resource method within the same bounds, and with the same record, as a tool
+    /// call. `subject` is what is asked for: a resource's address or a prompt's name. `None` means
+    /// that the principal may not have it, which must look as if it did not exist.
     async fn resource<T: Send + 'static>(
         &self,
         context: &RequestContext<RoleServer>,
+        what: &'static str,
+        subject: Option<&str>,
         work: impl FnOnce(&dyn Resources, &Principal) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, ErrorData> {
+    ) -> Result<Option<T>, ErrorData> {
         let Some(resources) = self.shared.parts.service.resources.clone() else {
             return Err(ErrorData::method_not_found::<rmcp::model::ReadResourceRequestMethod>());
         };
         let principal = self.principal(context);
-        let Ok(_turn) = self.shared.turns.acquire().await else {
-            return Err(protocol_error(&Problem::internal()));
+        let record = Record::new(&principal, self.client(context), what);
+        let cancel = context.ct.child_token();
+        let allowed = self.may_read(&principal, resources.as_ref(), subject);
+        let answer = if allowed {
+            let principal = principal.clone();
+            self.bounded(&cancel, |turn| {
+                let work = move || {
+                    let _turn = turn;
+                    work(resources.as_ref(), &principal)
+                };
+                let work = tokio::task::spawn_blocking(work);
+                Ok(async move { work.await.unwrap_or_else(|_| Err(Problem::internal())).map(Some) })
+            })
+            .await
+        } else {
+            Ok(None)
         };
-        let answer = tokio::task::spawn_blocking(move || work(resources.as_ref(), &principal)).await;
-        answer.unwrap_or_else(|_| Err(Problem::internal())).map_err(|problem| protocol_error(&problem))
+        let outcome = match &answer {
+            Ok(Some(_)) => "ok",
+            Ok(None) => "denied",
+            Err(problem) => problem.code.as_str(),
+        };
+        self.shared.parts.metrics.called(what, outcome, record.started.elapsed());
+        let arguments = subject.map_or(
+            Value::Null,
+            |subject| json!({ "subject": subject.chars().take(SUBJECT_CHARS_MAX).collect::<String>() }),
+        );
+        let recorded = self.record(record, outcome, arguments, Value::Null).await;
+        recorded.and(answer).map_err(|problem| protocol_error(&problem))
+    }
+
+    /// Whether `principal` may have what stands behind `subject`: whoever may use the tool that
+    /// gives the same, or, where the server names none, every tool of it.
+    fn may_read(&self, principal: &Principal, resources: &dyn Resources, subject: Option<&str>) -> bool {
+        let parts = &self.shared.parts;
+        match subject.and_then(|subject| resources.guarded_by(subject)) {
+            Some(tool) => parts.roles.allow(principal, tool),
+            None => parts.service.tools.keys().all(|tool| parts.roles.allow(principal, tool)),
+        }
+    }
+}
+
+/// What an audit line says of a request before it is answered.
+struct Record<'a> {
+    principal: &'a Principal,
+    client: Option<String>,
+    what: &'a str,
+    started: Instant,
+}
+
+impl<'a> Record<'a> {
+    fn new(principal: &'a Principal, client: Option<String>, what: &'a str) -> Self {
+        Self { principal, client, what, started: Instant::now() }
     }
 }
 
@@ -269,11 +377,7 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        // The handler closure itself may panic before it gives a future.
-        match AssertUnwindSafe(self.call(request, context)).catch_unwind().await {
-            Ok(result) => result.map(Into::into),
-            Err(_) => Ok(refusal(&Problem::internal()).into()),
-        }
+        self.call(request, context).await.map(Into::into)
     }
 
     async fn list_prompts(
@@ -324,7 +428,9 @@ impl ServerHandler for Handler {
         {
             return Err(ErrorData::invalid_params(format!("prompt argument `{}` is missing", missing.name), None));
         }
-        let text = (prompt.write)(&arguments).map_err(|problem| protocol_error(&problem))?;
+        let text = std::panic::catch_unwind(AssertUnwindSafe(|| (prompt.write)(&arguments)))
+            .unwrap_or_else(|_| Err(Problem::internal()))
+            .map_err(|problem| protocol_error(&problem))?;
         Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)])
             .with_description(prompt.description)
             .into())
@@ -339,8 +445,12 @@ impl ServerHandler for Handler {
             return Ok(ListResourcesResult::default());
         }
         let cursor = request.and_then(|request| request.cursor).map(|cursor| cursor.to_string());
-        let page =
-            self.resource(&context, move |resources, principal| resources.list(principal, cursor.as_deref())).await?;
+        let page = self
+            .resource(&context, "resources/list", None, move |resources, principal| {
+                resources.list(principal, cursor.as_deref())
+            })
+            .await?
+            .unwrap_or_default();
         let entries = page
             .entries
             .into_iter()
@@ -386,8 +496,12 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri.clone();
-        let text = self.resource(&context, move |resources, principal| resources.read(principal, &uri)).await?;
-        let Some(text) = text else {
+        let text = self
+            .resource(&context, "resources/read", Some(&request.uri), move |resources, principal| {
+                resources.read(principal, &uri)
+            })
+            .await?;
+        let Some(text) = text.flatten() else {
             return Err(ErrorData::resource_not_found("resource not found", Some(json!({ "uri": request.uri }))));
         };
         if text.text.len() > self.shared.limits.result_bytes_max {
@@ -416,11 +530,13 @@ impl ServerHandler for Handler {
         let others: BTreeMap<String, String> =
             request.context.and_then(|context| context.arguments).unwrap_or_default().into_iter().collect();
         let argument = request.argument;
+        let subject = reference.clone();
         let mut values = self
-            .resource(&context, move |resources, principal| {
+            .resource(&context, "completion/complete", Some(&subject), move |resources, principal| {
                 Ok(resources.complete(principal, &reference, &argument.name, &argument.value, &others))
             })
-            .await?;
+            .await?
+            .unwrap_or_default();
         let total = values.len();
         values.truncate(CompletionInfo::MAX_VALUES);
         let more = total > values.len();

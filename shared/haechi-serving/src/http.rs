@@ -11,30 +11,46 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use futures::future::BoxFuture;
+use axum::serve::Listener;
 use haechi_contract::{Code, Problem};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::Limits;
 use crate::access::Tokens;
 use crate::handler::Handler;
 use crate::metrics::Metrics;
 use crate::tls::TlsListener;
+use crate::transport::{DRAIN, FAREWELL};
 
-/// How long running calls may take to end after a signal.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take to send the head of a request.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a client may take between two parts of a body.
+const BODY: Duration = Duration::from_secs(10);
 
 /// The section `[http]` of the settings.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HttpSettings {
     /// Names by which clients may call this server besides the loopback ones.
     pub(crate) allowed_hosts: Vec<String>,
     /// Origins of browser pages that may call it, e.g. `http://localhost:*`; none by default.
     pub(crate) allowed_origins: Vec<String>,
+    /// Connections that may be open at the same time; further ones wait.
+    pub(crate) connections_max: usize,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { allowed_hosts: Vec::new(), allowed_origins: Vec::new(), connections_max: 512 }
+    }
 }
 
 /// What stands between a connection and the handler.
@@ -83,50 +99,105 @@ pub(crate) async fn serve(
     let mut origins: Vec<String> =
         ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{scheme}://{host}:{}", bound.port())).to_vec();
     origins.extend(door.settings.allowed_origins.iter().cloned());
+    // Cancelling this cuts running calls off, so it comes after they had their time to end.
+    let cut = CancellationToken::new();
     let config = StreamableHttpServerConfig::default()
-        .with_cancellation_token(stop.child_token())
-        .with_allowed_hosts(hosts)
+        .with_cancellation_token(cut.clone())
+        .with_allowed_hosts(hosts.clone())
         .with_allowed_origins(origins)
         .enforce_origin_validation()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(door.limits.request_bytes_max);
+    let answering = handler.clone();
     let service =
-        StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
-    let door = Arc::new(door);
+        StreamableHttpService::new(move || Ok(answering.clone()), Arc::new(NeverSessionManager::default()), config);
+    let connections_max = door.settings.connections_max.max(1);
+    let door = Arc::new(Entrance { door, hosts });
     let router = Router::new()
         .nest_service("/mcp", service)
         .route("/metrics", get(metrics).with_state(door.clone()))
         .layer(from_fn_with_state(door, enter))
         // A balancer asks these before it has any token; they tell nothing but that the process answers.
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ok\n" }));
+        .route("/readyz", get(|| async { "ok\n" }))
+        .layer(RequestBodyTimeoutLayer::new(BODY));
     tracing::info!("listening on {scheme}://{bound}/mcp");
-    let drained = stop.clone();
-    let drained = async move { drained.cancelled().await };
-    let server: BoxFuture<'_, std::io::Result<()>> = match tls {
-        None => Box::pin(axum::serve(listener, router).with_graceful_shutdown(drained).into_future()),
+    let free = Arc::new(Semaphore::new(connections_max));
+    let connections = Connections { router, graceful: GracefulShutdown::new(), free };
+    let connections = match tls {
+        None => connections.take(listener, &stop).await,
         Some(config) => {
             let listener = TlsListener::new(listener, config).map_err(|_| Problem::internal())?;
-            Box::pin(axum::serve(listener, router).with_graceful_shutdown(drained).into_future())
+            connections.take(listener, &stop).await
         }
     };
-    let late = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        ended = server => ended.map_err(|error| {
-            tracing::error!(kind = %error.kind(), "the listener failed");
-            Problem::new(Code::Unavailable, "HTTP 서버가 멈추었습니다")
-        }),
-        // A client that keeps its connection open must not keep a stopped server alive.
-        () = late => Ok(()),
+    handler.stop(DRAIN).await;
+    cut.cancel();
+    // A client that keeps its connection open must not keep a stopped server alive.
+    let _ = tokio::time::timeout(FAREWELL, connections.graceful.shutdown()).await;
+    Ok(())
+}
+
+/// Open connections, each with its own bounds.
+struct Connections {
+    router: Router,
+    graceful: GracefulShutdown,
+    free: Arc<Semaphore>,
+}
+
+impl Connections {
+    /// Takes connections from `listener` until `stop`.
+    async fn take<L: Listener>(self, mut listener: L, stop: &CancellationToken) -> Self {
+        let mut server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
+        server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+        loop {
+            let accepted = async {
+                let place = self.free.clone().acquire_owned().await;
+                (listener.accept().await.0, place)
+            };
+            let (stream, place) = tokio::select! {
+                accepted = accepted => accepted,
+                () = stop.cancelled() => return self,
+            };
+            let service = TowerToHyperService::new(self.router.clone());
+            let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+            let connection = self.graceful.watch(connection);
+            tokio::spawn(async move {
+                let _place = place;
+                // What goes wrong on one connection is the client's to notice.
+                let _ = connection.await;
+            });
+        }
+    }
+}
+
+/// What a request meets before the handler.
+struct Entrance {
+    door: Door,
+    /// The names by which clients may call this server.
+    hosts: Vec<String>,
+}
+
+impl Entrance {
+    /// Whether a `Host` header names this server, whatever the port: a page that made its own name
+    /// point to this computer gets nothing.
+    fn knows(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
     }
 }
 
 /// Lets a request through with its principal, or refuses it.
-async fn enter(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+async fn enter(State(entrance): State<Arc<Entrance>>, mut request: Request, next: Next) -> Response {
+    let door = &entrance.door;
+    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    if !host.is_some_and(|host| entrance.knows(host)) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let Some(tokens) = &door.tokens else { return next.run(request).await };
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(principal) = tokens.authenticate(given) else {
@@ -144,7 +215,7 @@ async fn enter(State(door): State<Arc<Door>>, mut request: Request, next: Next) 
     next.run(request).await
 }
 
-async fn metrics(State(door): State<Arc<Door>>) -> Response {
+async fn metrics(State(entrance): State<Arc<Entrance>>) -> Response {
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    ([(header::CONTENT_TYPE, kind)], door.metrics.text()).into_response()
+    ([(header::CONTENT_TYPE, kind)], entrance.door.metrics.text()).into_response()
 }

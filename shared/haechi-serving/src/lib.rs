@@ -4,7 +4,7 @@
 //! A server describes what it answers as a [`Service`] of [`Tool`] values and hands it to
 //! [`Started::serve`]; this crate does the rest the same way for all of them. Invariant: nothing
 //! here knows what a regulation, a passage, a table or a customer is, and the protocol crate is
-//! named only in the modules `handler`, `service` and `transport`.
+//! named only in `handler`, `call`, `service` and the two transports.
 
 mod access;
 mod audit;
@@ -22,8 +22,8 @@ mod start;
 mod tls;
 mod transport;
 
-pub use access::{Token, TokenFile};
-pub use audit::verify_text as verify_audit;
+pub use access::{Token, TokenFile, token_file};
+pub use audit::{AuditReport, verify_text as verify_audit};
 pub use call::{Call, Principal};
 pub use files::write_file;
 pub use limits::Limits;

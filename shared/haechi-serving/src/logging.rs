@@ -5,8 +5,9 @@ use tracing_subscriber::EnvFilter;
 /// What is logged where `HAECHI_LOG` says nothing: our own crates, and the warnings of others.
 const DEFAULT: &str = "warn,haechi=info";
 /// Crates that stay silent unless `HAECHI_LOG` names them: the protocol crate logs whole requests
-/// and answers at its lower levels, and the vector engine warns of its every start.
-const SILENT: [&str; 2] = ["rmcp", "qdrant_edge"];
+/// and answers at its lower levels, and the database driver logs slow statements with the values in
+/// them, and the vector engine warns of its every start.
+const SILENT: [&str; 3] = ["rmcp", "sqlx", "qdrant_edge"];
 
 /// Starts logging.
 pub(crate) fn start() {

@@ -162,7 +162,8 @@ impl ToolDraft {
 
 /// Turns serde's words about arguments into ours. The values in them are the caller's own.
 fn invalid_arguments(error: &str, names: &[String]) -> Problem {
-    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    let short = |text: &str| text.chars().take(QUOTED_CHARS_MAX).collect::<String>();
+    let quoted = |text: &str| text.split('`').nth(1).map(short);
     let known = format!("쓸 수 있는 인자: {}", names.join(", "));
     if error.starts_with("unknown field") {
         let field = quoted(error).unwrap_or_default();
@@ -176,11 +177,20 @@ fn invalid_arguments(error: &str, names: &[String]) -> Problem {
         let field = quoted(error).unwrap_or_default();
         return Problem::new(Code::InvalidInput, format!("`{field}` 인자가 빠졌습니다")).with_hint(known);
     }
-    Problem::new(Code::InvalidInput, format!("인자의 형식이 맞지 않습니다: {error}")).with_hint(known)
+    Problem::new(Code::InvalidInput, format!("인자의 형식이 맞지 않습니다: {}", short(error))).with_hint(known)
 }
+
+/// The longest misspelling that is compared with names.
+const WORD_BYTES_MAX: usize = 64;
+/// How much of a caller's own words a message repeats.
+const QUOTED_CHARS_MAX: usize = 80;
 
 /// The candidate that `word` was most likely meant to be, if one is near enough.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // The likeness costs the product of the lengths, and a caller chooses one of them.
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
     candidates
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= 0.75)
@@ -305,6 +315,13 @@ pub trait Resources: Send + Sync + 'static {
 
     fn templates(&self) -> Vec<ResourceTemplate> {
         Vec::new()
+    }
+
+    /// The tool whose permission the resource or prompt `subject` needs. Where it says none, a
+    /// principal must be allowed every tool of the server.
+    fn guarded_by(&self, subject: &str) -> Option<&'static str> {
+        let _ = subject;
+        None
     }
 
     /// The text of `uri`, or `None` where there is no such resource for this principal.

@@ -196,7 +196,8 @@ fn environment(section: &str) -> Vec<(String, String)> {
     let prefix = prefix(section);
     let mut found: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with(&prefix))
+        // An empty value is how many launchers say that a variable is not set.
+        .filter(|(name, value)| name.starts_with(&prefix) && !value.is_empty())
         .collect();
     found.sort();
     found
@@ -210,8 +211,12 @@ pub fn variable(name: &str) -> Option<String> {
 /// A variable's value as the kind of value that `T` takes under `key`.
 fn from_environment<T: DeserializeOwned>(name: &str, key: &str, raw: &str) -> Result<toml::Value, Problem> {
     let string = toml::Value::String(raw.to_owned());
-    // A list may be written as `a:b`, as paths are everywhere else.
-    let list = toml::Value::Array(raw.split(':').map(|part| toml::Value::String(part.to_owned())).collect());
+    // A list may be written as `a:b`, as paths are everywhere else; an address has colons of its own
+    // and is one entry, and several are written as in the file: `["…", "…"]`.
+    let list = toml::Value::Array(match raw.contains("://") {
+        true => vec![string.clone()],
+        false => raw.split(':').map(|part| toml::Value::String(part.to_owned())).collect(),
+    });
     let typed =
         toml::from_str::<toml::Table>(&format!("value = {raw}")).ok().and_then(|mut table| table.remove("value"));
     let mut first_error = None;

@@ -174,16 +174,21 @@ impl Started {
         let handler = Handler::new(Parts {
             service,
             limits: limits.clone(),
-            principal: Arc::new(principal()),
+            principal: Arc::new(if arguments.http.is_some() { Principal::anonymous() } else { principal() }),
             roles,
             audit: self.audit()?,
             metrics: metrics.clone(),
             transport: if arguments.http.is_some() { "http" } else { "stdio" },
         });
-        let tokens = access.tokens.map(|path| Tokens::open(self.resolve(&path))).transpose()?;
-        let tls: TlsSettings = self.file.section("tls", toml::Table::new())?;
-        let tls = tls::configure(&tls, &self.base())?;
-        let door = Door { settings: http, limits, tokens, tls, metrics };
+        // A server over stdio needs neither, and may not be allowed to read the key.
+        let door = match arguments.http {
+            None => None,
+            Some(_) => {
+                let tokens = access.tokens.map(|path| Tokens::open(self.resolve(&path))).transpose()?;
+                let tls: TlsSettings = self.file.section("tls", toml::Table::new())?;
+                Some(Door { settings: http, limits, tokens, tls: tls::configure(&tls, &self.base())?, metrics })
+            }
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
             tracing::error!(kind = %error.kind(), "no runtime");
             Problem::internal()
@@ -193,8 +198,8 @@ impl Started {
                 tracing::error!(kind = %error.kind(), "no signal handler");
                 Problem::internal()
             })?;
-            match arguments.http {
-                Some(address) => http::serve(handler, address, door, stop).await,
+            match arguments.http.zip(door) {
+                Some((address, door)) => http::serve(handler, address, door, stop).await,
                 None => transport::serve_stdio(handler, stop).await,
             }
         });

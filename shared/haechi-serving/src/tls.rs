@@ -46,6 +46,10 @@ pub(crate) struct TlsSettings {
 /// Files that cannot be read or do not fit together.
 pub(crate) fn configure(settings: &TlsSettings, base: &Path) -> Result<Option<ServerConfig>, Problem> {
     let (certificate, key) = match (&settings.certificate, &settings.key) {
+        (None, None) if settings.client_authorities.is_some() => {
+            return Err(Problem::new(Code::InvalidSettings, "tls.client_authorities만 있고 인증서가 없습니다")
+                .with_hint("tls.certificate와 tls.key를 함께 적으십시오"));
+        }
         (None, None) => return Ok(None),
         (Some(certificate), Some(key)) => (base.join(certificate), base.join(key)),
         _ => {
@@ -98,13 +102,15 @@ fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey, Problem> {
 struct Renewing {
     certificate: PathBuf,
     key: PathBuf,
-    kept: Mutex<(Option<SystemTime>, Arc<CertifiedKey>)>,
+    kept: Mutex<(Stamps, Arc<CertifiedKey>)>,
 }
 
 impl Renewing {
     fn open(certificate: PathBuf, key: PathBuf) -> Result<Self, Problem> {
+        // The stamps come first: a change in between is then noticed at the next handshake.
+        let stamps = stamps(&certificate, &key);
         let first = Arc::new(certified(&certificate, &key)?);
-        let kept = Mutex::new((changed(&certificate, &key), first));
+        let kept = Mutex::new((stamps, first));
         Ok(Self { certificate, key, kept })
     }
 }
@@ -112,7 +118,7 @@ impl Renewing {
 impl ResolvesServerCert for Renewing {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = changed(&self.certificate, &self.key);
+        let now = stamps(&self.certificate, &self.key);
         if kept.0 != now {
             // The two files are renewed one after the other; until they fit, the old pair serves.
             match certified(&self.certificate, &self.key) {
@@ -127,10 +133,11 @@ impl ResolvesServerCert for Renewing {
     }
 }
 
-/// The later change of the two files.
-fn changed(certificate: &Path, key: &Path) -> Option<SystemTime> {
-    let changed = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    changed(certificate).max(changed(key))
+/// When the certificate and the key were changed, and how long they are.
+type Stamps = [Option<(SystemTime, u64)>; 2];
+
+fn stamps(certificate: &Path, key: &Path) -> Stamps {
+    [certificate, key].map(crate::files::stamp)
 }
 
 /// Connections whose handshake is done.

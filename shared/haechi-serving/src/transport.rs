@@ -1,10 +1,17 @@
 //! The stdio transport: protocol lines on standard input and output, nothing else.
 
+use std::time::Duration;
+
 use haechi_contract::{Code, Problem};
 use rmcp::service::ServerInitializeError;
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Handler;
+
+/// How long running calls may take to end after a signal.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+/// How long answers and audit lines may take to leave once nothing runs any more.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves until the client closes its end or a signal asks to stop.
 ///
@@ -14,8 +21,13 @@ use crate::handler::Handler;
 pub(crate) async fn serve_stdio(handler: Handler, stop: CancellationToken) -> Result<(), Problem> {
     // Non-blocking pipes: with the blocking handles a signal ends the process only at the next
     // line of input, and every message costs two thread hand-offs.
-    let started = rmcp::service::serve_server_with_ct(handler, rmcp::transport::io::stdio_pipes(), stop.clone()).await;
-    let running = match started {
+    let cut = CancellationToken::new();
+    let begun = rmcp::service::serve_server_with_ct(handler.clone(), rmcp::transport::io::stdio_pipes(), cut.clone());
+    let begun = tokio::select! {
+        begun = begun => begun,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let running = match begun {
         Ok(running) => running,
         // A host that only probes the program closes the pipe before it says anything.
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
@@ -25,7 +37,18 @@ pub(crate) async fn serve_stdio(handler: Handler, stop: CancellationToken) -> Re
                 .with_hint("MCP 클라이언트로 연결하십시오. 사람이 직접 쓰려면 --help로 하위 명령을 확인하십시오"));
         }
     };
-    let _ = running.waiting().await;
+    let ended = running.waiting();
+    tokio::pin!(ended);
+    tokio::select! {
+        _ = &mut ended => {}
+        () = stop.cancelled() => {
+            handler.stop(DRAIN).await;
+            cut.cancel();
+            let _ = tokio::time::timeout(FAREWELL, ended).await;
+        }
+    }
+    // A client that went away leaves calls behind whose audit lines are still to be written.
+    handler.stop(FAREWELL).await;
     Ok(())
 }
 

@@ -44,8 +44,26 @@ pub fn corpus() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("skipped: no corpus at {} (set HAECHI_CORPUS)", folder.display());
+    skipped(&format!("no corpus at {} (set HAECHI_CORPUS)", folder.display()));
     None
+}
+
+/// Says that the running test proves nothing here and why, past the capture of test output.
+///
+/// For data that continuous integration does not have either; see [`skipped_unless_required`].
+pub fn skipped(why: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
+/// As [`skipped`], for what continuous integration installs: a failure there.
+///
+/// # Panics
+///
+/// Where `HAECHI_REQUIRE_ALL` is set.
+pub fn skipped_unless_required(why: &str) {
+    assert!(std::env::var_os("HAECHI_REQUIRE_ALL").is_none(), "required here, but {why}");
+    skipped(why);
 }
 
 /// The path of one of the workspace's binaries, built with the profile of the running test.

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// How long a test waits for anything before it fails; far above what a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a loop rests between two looks, so that the program under test gets the processor.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// The two ways to open a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
@@ -97,7 +100,7 @@ impl Server {
             if let Some(line) = self.stderr().lines().find(|line| line.contains(part)) {
                 return line.to_owned();
             }
-            std::thread::yield_now();
+            std::thread::sleep(PAUSE);
         }
         panic!("no `{part}` in the log:\n{}", self.stderr());
     }
@@ -223,7 +226,7 @@ impl Server {
                 return status;
             }
             assert!(Instant::now() < until, "the server did not end; log:\n{}", self.stderr());
-            std::thread::yield_now();
+            std::thread::sleep(PAUSE);
         }
     }
 }

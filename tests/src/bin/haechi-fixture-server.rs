@@ -80,6 +80,8 @@ struct Waited {
 struct WaitForFile {
     /// 생기기를 기다릴 파일
     path: std::path::PathBuf,
+    /// 취소를 살피지 않음
+    stubborn: Option<bool>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -131,7 +133,7 @@ fn service() -> Service {
                 "주어진 파일이 생길 때까지 기다립니다. 시험이 때를 맞출 때 씁니다.",
             )
             .handler(async |call: Call, input: WaitForFile| {
-                let waited = call.blocking(move |cancel| wait_for_file(&input.path, cancel)).await?;
+                let waited = call.blocking(move |cancel| wait_for_file(&input, cancel)).await?;
                 Ok(Reply::new(Waited { waited }))
             }),
         )
@@ -222,14 +224,15 @@ fn wait(ms: u64, cancel: &CancellationToken) -> Result<bool, Problem> {
     Ok(true)
 }
 
-fn wait_for_file(path: &std::path::Path, cancel: &CancellationToken) -> Result<bool, Problem> {
+fn wait_for_file(input: &WaitForFile, cancel: &CancellationToken) -> Result<bool, Problem> {
     say("work began");
-    while !path.exists() {
-        if cancel.is_cancelled() {
+    while !input.path.exists() {
+        if cancel.is_cancelled() && input.stubborn != Some(true) {
             return Err(Call::cancelled());
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    say("work ended");
     Ok(true)
 }
 
