@@ -244,6 +244,10 @@ struct RegulationResources(Arc<Regulations>);
 const COMPLETIONS_MAX: usize = 20;
 
 impl Resources for RegulationResources {
+    fn guarded_by(&self, _: &str) -> Option<&'static str> {
+        Some("get_article")
+    }
+
     fn list(&self, _: &Principal, cursor: Option<&str>) -> Result<ResourcePage, Problem> {
         let list = self.0.list(&ListRegulations { cursor: cursor.map(str::to_owned), ..Default::default() })?;
         let entries = list

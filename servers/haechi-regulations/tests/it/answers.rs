@@ -1,7 +1,8 @@
 //! What the tools answer on the shared rules.
 
 use haechi_contract::regulations::{
-    ChangeKind, CompareVersions, Confidence, EdgeKind, GetArticle, GetOutline, ListRegulations, SearchRegulations, Status, TraceReferences,
+    ChangeKind, CompareVersions, Confidence, EdgeKind, GetArticle, GetOutline, ListRegulations, SearchRegulations,
+    Status, TraceReferences,
 };
 use haechi_contract::{Code, Problem};
 use haechi_regulations::Regulations;
@@ -12,8 +13,13 @@ fn search(regulations: &Regulations, query: &str) -> haechi_contract::regulation
     regulations.search(&SearchRegulations { query: query.to_owned(), ..Default::default() }).unwrap()
 }
 
-fn get(regulations: &Regulations, citation: &str, as_of: Option<&str>) -> Result<haechi_contract::regulations::ArticleText, Problem> {
-    let input = GetArticle { citation: Some(citation.to_owned()), as_of: as_of.map(str::to_owned), ..Default::default() };
+fn get(
+    regulations: &Regulations,
+    citation: &str,
+    as_of: Option<&str>,
+) -> Result<haechi_contract::regulations::ArticleText, Problem> {
+    let input =
+        GetArticle { citation: Some(citation.to_owned()), as_of: as_of.map(str::to_owned), ..Default::default() };
     regulations.get_article(&input).map_err(Problem::from)
 }
 
@@ -62,7 +68,11 @@ fn filters_and_pages() {
     assert_ne!(first.hits[0].uri, second.hits[0].uri);
     let problem = Problem::from(
         regulations
-            .search(&SearchRegulations { query: "한도".to_owned(), regulations: vec!["없는규정".to_owned()], ..Default::default() })
+            .search(&SearchRegulations {
+                query: "한도".to_owned(),
+                regulations: vec!["없는규정".to_owned()],
+                ..Default::default()
+            })
             .unwrap_err(),
     );
     assert_eq!(problem.code, Code::NotFound);
@@ -73,7 +83,10 @@ fn articles_are_read_as_of_a_day() {
     let (_env, regulations) = indexed();
     let now = get(&regulations, "여신심사규정 제3조제2항", None).unwrap();
     assert_eq!(now.citation, "여신심사규정 제3조제2항 (2026-07-01 시행)");
-    assert_eq!(now.text, "① 동일차주 한도는 「시험은행법」 제35조제1항에 따른다.\n\n② 위원장은 매주 점검한다. <개정 2026.7.1>");
+    assert_eq!(
+        now.text,
+        "① 동일차주 한도는 「시험은행법」 제35조제1항에 따른다.\n\n② 위원장은 매주 점검한다. <개정 2026.7.1>"
+    );
     assert_eq!(now.paragraphs.len(), 2);
     assert_eq!(now.status, Status::InForce);
     assert_eq!(now.headings, ["제1장 총칙"]);
@@ -88,7 +101,11 @@ fn articles_are_read_as_of_a_day() {
     assert!(get(&regulations, "여신심사규정 별표 1", Some("2026-06-30")).unwrap().text.contains("12%"));
     assert!(get(&regulations, "여신심사규정 부칙", None).unwrap().text.contains("2026년 7월 1일"));
     let by_uri = regulations
-        .get_article(&GetArticle { uri: Some("regulation://900001/제35조".to_owned()), context: Some(1), ..Default::default() })
+        .get_article(&GetArticle {
+            uri: Some("regulation://900001/제35조".to_owned()),
+            context: Some(1),
+            ..Default::default()
+        })
         .unwrap();
     assert_eq!(by_uri.neighbours.len(), 2);
 }
@@ -106,7 +123,8 @@ fn refusals_say_what_to_do() {
     check("여신심사규정 제1조", Some("2020-01-01"), Code::NotFound, "2025-07-01");
     check("여신심사규정 제77조", None, Code::NotFound, "get_outline");
     check("여신심사규정 제3조제9항", None, Code::NotFound, "제3조");
-    check("은행법 제35조", None, Code::InvalidInput, "search_regulations");
+    check("은행법 제35조", None, Code::NotFound, "list_regulations");
+    check("무엇이든", None, Code::InvalidInput, "search_regulations");
     check("금소법 제19조", None, Code::NotFound, "원문 파일");
     check("제3조", None, Code::InvalidInput, "이름");
     check("여신심사규정 제3조", Some("어제"), Code::InvalidInput, "2026-11-22");
@@ -116,8 +134,11 @@ fn refusals_say_what_to_do() {
 fn outlines_and_lists() {
     let (_env, regulations) = indexed();
     let outline = regulations.get_outline(&GetOutline { regulation: "시험은행법".to_owned(), as_of: None }).unwrap();
-    let lines: Vec<String> =
-        outline.entries.iter().map(|entry| format!("{}{} {}", "  ".repeat(entry.depth as usize), entry.label, entry.title)).collect();
+    let lines: Vec<String> = outline
+        .entries
+        .iter()
+        .map(|entry| format!("{}{} {}", "  ".repeat(entry.depth as usize), entry.label, entry.title))
+        .collect();
     assert_eq!(
         lines,
         [
@@ -168,15 +189,19 @@ fn versions_are_compared() {
 #[test]
 fn references_are_traced_both_ways() {
     let (_env, regulations) = indexed();
-    let trace = regulations
-        .trace(&TraceReferences { citation: "시험은행법 제35조".to_owned(), ..Default::default() })
-        .unwrap();
+    let trace =
+        regulations.trace(&TraceReferences { citation: "시험은행법 제35조".to_owned(), ..Default::default() }).unwrap();
     let edges: Vec<(&str, &str, EdgeKind)> =
         trace.edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str(), edge.kind)).collect();
     assert!(edges.contains(&("시험은행법 제35조", "시험은행법 시행령 제20조", EdgeKind::Delegation)), "{edges:?}");
     assert!(edges.contains(&("여신심사규정 제3조", "시험은행법 제35조", EdgeKind::Reference)), "{edges:?}");
     let out = regulations
-        .trace(&TraceReferences { citation: "여신심사규정 제3조".to_owned(), direction: Some("out".to_owned()), depth: Some(2), as_of: None })
+        .trace(&TraceReferences {
+            citation: "여신심사규정 제3조".to_owned(),
+            direction: Some("out".to_owned()),
+            depth: Some(2),
+            as_of: None,
+        })
         .unwrap();
     let depths: Vec<(&str, u32)> = out.edges.iter().map(|edge| (edge.to.as_str(), edge.depth)).collect();
     assert_eq!(depths, [("시험은행법 제35조제1항", 1), ("시험은행법 시행령 제20조", 2)]);

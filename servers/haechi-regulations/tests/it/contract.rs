@@ -28,6 +28,9 @@ fn tool_definitions_are_stable() {
         });
     }
     let bytes = serde_json::to_string(&definitions).unwrap().len();
-    let inputs: usize = definitions.iter().map(|tool| tool["inputSchema"].to_string().len() + tool["description"].to_string().len()).sum();
+    let inputs: usize = definitions
+        .iter()
+        .map(|tool| tool["inputSchema"].to_string().len() + tool["description"].to_string().len())
+        .sum();
     eprintln!("tools/list: {bytes} bytes, {inputs} of them names of inputs and descriptions");
 }

@@ -25,6 +25,10 @@ fn index(folders: &[PathBuf]) -> (tempfile::TempDir, Regulations) {
     (folder, regulations.on(date::parse("2026-11-22").unwrap()))
 }
 
+fn is_markdown(path: &std::path::Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
 fn questions(path: &std::path::Path) -> Vec<Question> {
     std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -46,7 +50,8 @@ fn questions_are_answered_as_measured() {
     assert!(dev.kinds.get("exact").is_some_and(|exact| exact.ndcg > 0.999));
     let own = regulations.evaluate(&questions(&haechi_testkit::fixture("questions/regulations.jsonl"))).unwrap();
     expect(&own, 0.90, 0.90, 0.83);
-    let found = regulations.search(&SearchRegulations { query: "중도상환수수료".to_owned(), ..Default::default() }).unwrap();
+    let found =
+        regulations.search(&SearchRegulations { query: "중도상환수수료".to_owned(), ..Default::default() }).unwrap();
     let mut top: Vec<&str> = found.hits.iter().take(2).map(|hit| hit.article.as_str()).collect();
     top.sort_unstable();
     assert_eq!(top, ["제19조", "제20조"]);
@@ -57,9 +62,14 @@ fn questions_are_answered_as_measured() {
 /// Reads the files anew, by nothing but their headings, and compares with what the tool answers.
 fn every_article_round_trips(regulations: &Regulations, folder: &std::path::Path) {
     let mut files: Vec<(String, String)> = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
+    for entry in walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| is_markdown(entry.path())) {
         let text = std::fs::read_to_string(entry.path()).unwrap();
-        let id = text.lines().find_map(|line| line.strip_prefix("법령ID: ")).unwrap_or_default().trim_matches('\'').to_owned();
+        let id = text
+            .lines()
+            .find_map(|line| line.strip_prefix("법령ID: "))
+            .unwrap_or_default()
+            .trim_matches('\'')
+            .to_owned();
         files.push((id, text));
     }
     assert!(!files.is_empty());
@@ -69,7 +79,8 @@ fn every_article_round_trips(regulations: &Regulations, folder: &std::path::Path
         for part in main.split("\n##### ").skip(1) {
             let (heading, body) = part.split_once('\n').unwrap_or((part, ""));
             let number = heading.split([' ', '(']).next().unwrap();
-            let body: String = body.lines().take_while(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+            let body: String =
+                body.lines().take_while(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
             let article = regulations
                 .get_article(&GetArticle { uri: Some(format!("regulation://{id}/{number}")), ..Default::default() })
                 .unwrap_or_else(|error| panic!("{id} {number}: {error}"));
@@ -98,7 +109,7 @@ fn references_resolve(regulations: &Regulations, folder: &std::path::Path) {
     let pattern = regex::Regex::new(r"「([^」\n]+)」 제(\d+)조(?:의(\d+))?").unwrap();
     let mut right = 0;
     let mut wrong: HashMap<String, usize> = HashMap::new();
-    for entry in walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
+    for entry in walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| is_markdown(entry.path())) {
         let text = haechi_documents::decode::clean(&std::fs::read_to_string(entry.path()).unwrap());
         let main = text.split("\n## 부칙").next().unwrap();
         let found = haechi_regulations::references::outgoing(main, "", None, &library.names);

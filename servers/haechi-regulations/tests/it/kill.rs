@@ -10,9 +10,13 @@ const RULES: usize = 120;
 
 fn write(env: &TestEnv, word: &str) {
     for rule in 0..RULES {
-        let articles: String =
-            (1..20).map(|number| format!("### 제{number}조({word})\n\n{rule}번 규정의 {number}번째 {word}를 정한다.\n\n")).collect();
-        env.write(&format!("rules/{rule:03}.md"), format!("---\n제목: 제{rule}호규정\n시행일자: 2026-01-01\n---\n\n{articles}"));
+        let articles: String = (1..20)
+            .map(|number| format!("### 제{number}조({word})\n\n{rule}번 규정의 {number}번째 {word}를 정한다.\n\n"))
+            .collect();
+        env.write(
+            &format!("rules/{rule:03}.md"),
+            format!("---\n제목: 제{rule}호규정\n시행일자: 2026-01-01\n---\n\n{articles}"),
+        );
     }
 }
 
@@ -20,7 +24,7 @@ fn write(env: &TestEnv, word: &str) {
 fn killed_indexers_lose_nothing() {
     let env = TestEnv::new();
     write(&env, "여신");
-    Finished::of(&mut program(&env, &["index", "rules"])).expect_code(0);
+    let _ = Finished::of(&mut program(&env, &["index", "rules"])).expect_code(0);
     write(&env, "수신업무");
     let mut killed = 0;
     for delay in 0..50_u64 {
@@ -44,7 +48,7 @@ fn killed_indexers_lose_nothing() {
         }
     }
     assert!(0 < killed, "no run was killed");
-    Finished::of(&mut program(&env, &["index", "rules"])).expect_code(0);
+    let _ = Finished::of(&mut program(&env, &["index", "rules"])).expect_code(0);
     let shown = Finished::of(&mut program(&env, &["show", "제7호규정 제3조"])).expect_code(0);
     assert!(shown.stdout.contains("수신업무"), "{shown}");
     let stats = Finished::of(&mut program(&env, &["stats"])).expect_code(0);

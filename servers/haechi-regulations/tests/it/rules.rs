@@ -44,8 +44,7 @@ pub(crate) fn indexed() -> (TestEnv, Arc<Regulations>) {
 }
 
 pub(crate) fn open(data: &std::path::Path, paths: &[PathBuf]) -> Arc<Regulations> {
-    let request =
-        ingest::Request { data, paths, exact: false, rebuild: false, wait: false, names: &[] };
+    let request = ingest::Request { data, paths, exact: false, rebuild: false, wait: false, names: &[] };
     ingest::run(&request, &mut |_, _| {}).unwrap();
     let today = date::parse("2026-11-22").unwrap();
     Arc::new(Regulations::new(data.to_owned(), &Settings::default()).unwrap().on(today))

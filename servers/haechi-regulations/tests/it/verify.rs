@@ -29,11 +29,20 @@ fn citations_are_told_apart() {
     check("「없는 법률」 제3조", &[NotChecked]);
     check("제3조에 따라", &[Ambiguous]);
     check("시험은행법 제1조를 본다. 나아가 제35조도 본다", &[Verified, Verified]);
-    check("같은 법 시행령의 예: 「시험은행법」 제1조 및 같은 법 시행령 제20조, 제21조", &[Verified, Verified, NotFound]);
+    check(
+        "같은 법 시행령의 예: 「시험은행법」 제1조 및 같은 법 시행령 제20조, 제21조",
+        &[Verified, Verified, NotFound],
+    );
     check("시험은행법 제35조(동일차주 등에 대한 신용공여의 한도)", &[Verified]);
     check("시험은행법 제35조(중도상환수수료의 면제)", &[QuoteMismatch]);
-    check("시험은행법 제35조의2는 \"대주주에 대한 신용공여는 자기자본의 100분의 10을 넘을 수 없다\"고 한다", &[Verified]);
-    check("시험은행법 제35조의2는 \"대주주에 대한 신용공여는 자기자본의 100분의 20을 넘을 수 없다\"고 한다", &[QuoteMismatch]);
+    check(
+        "시험은행법 제35조의2는 \"대주주에 대한 신용공여는 자기자본의 100분의 10을 넘을 수 없다\"고 한다",
+        &[Verified],
+    );
+    check(
+        "시험은행법 제35조의2는 \"대주주에 대한 신용공여는 자기자본의 100분의 20을 넘을 수 없다\"고 한다",
+        &[QuoteMismatch],
+    );
     check("시험은행법 제35조제2항은 “동일차주에 대하여 자기자본의 100분의 25를 초과하는”이라 한다", &[QuoteMismatch]);
     check("인용이 없는 글", &[]);
 }
@@ -51,7 +60,9 @@ fn verdicts_and_places() {
     assert_eq!((citation.line, citation.start, citation.end), (2, 10, 20));
     assert_eq!(citation.written, "시험은행법 제35조");
     let then = regulations
-        .verify(&VerifyCitations { text: "여신심사규정 제3조의2".to_owned(), as_of: Some("2026-06-30".to_owned()) })
+        .verify(&VerifyCitations {
+            text: "여신심사규정 제3조의2".to_owned(), as_of: Some("2026-06-30".to_owned())
+        })
         .unwrap();
     assert_eq!(then.citations[0].status, CitationStatus::NotInForce);
 }
