@@ -204,6 +204,10 @@ struct Schemas {
 const PREFIX: &str = "schema://customers/";
 
 impl Resources for Schemas {
+    fn guarded_by(&self, _: &str) -> Option<&'static str> {
+        Some("describe_customer_table")
+    }
+
     fn list(&self, principal: &Principal, _cursor: Option<&str>) -> Result<ResourcePage, Problem> {
         let desk = self.customers.desk(&principal.roles)?;
         let entries = self
