@@ -217,6 +217,10 @@ fn answer_with_citations(arguments: &BTreeMap<String, String>) -> Result<String,
 struct PassageResources(Arc<Shared>);
 
 impl Resources for PassageResources {
+    fn guarded_by(&self, _: &str) -> Option<&'static str> {
+        Some("get_passage")
+    }
+
     fn templates(&self) -> Vec<ResourceTemplate> {
         vec![ResourceTemplate {
             uri: "passage://{collection}/{id}",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use haechi_contract::Problem;
 use haechi_contract::tables::{
-    CompareTables, FindTables, ListFiles, NamedSource, Pages, ProfileTable, QueryRows, QueryTables, ReadPages, ReadTable,
-    RowFormat, TableComparison, TableProfile, TableRows, Tables,
+    CompareTables, FindTables, ListFiles, NamedSource, Pages, ProfileTable, QueryRows, QueryTables, ReadPages,
+    ReadTable, RowFormat, TableComparison, TableProfile, TableRows, Tables,
 };
 use haechi_serving::{
     Call, CancellationToken, Identity, Principal, Prompt, PromptArgument, Reply, ResourceEntry, ResourcePage,
@@ -17,8 +17,8 @@ use serde_json::json;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::library::Loaded;
-use crate::{compare, profile, query};
 use crate::source::uri_of;
+use crate::{compare, profile, query};
 
 pub const IDENTITY: Identity = Identity {
     name: "haechi-tables",
@@ -286,8 +286,15 @@ pub fn comparison_text(compared: &TableComparison) -> String {
     }
     for row in &compared.changed {
         for cell in &row.cells {
-            let difference = cell.difference.as_deref().map(|difference| format!(" ({difference})")).unwrap_or_default();
-            text.push_str(&format!("~ {} {}: {} → {}{difference}\n", key(&row.key), cell.column, cell.left, cell.right));
+            let difference =
+                cell.difference.as_deref().map(|difference| format!(" ({difference})")).unwrap_or_default();
+            text.push_str(&format!(
+                "~ {} {}: {} → {}{difference}\n",
+                key(&row.key),
+                cell.column,
+                cell.left,
+                cell.right
+            ));
         }
     }
     for note in &compared.notes {
@@ -360,6 +367,10 @@ pub fn rows_text(rows: &TableRows) -> String {
 struct TableResources(Arc<Engine>);
 
 impl Resources for TableResources {
+    fn guarded_by(&self, _: &str) -> Option<&'static str> {
+        Some("find_tables")
+    }
+
     fn list(&self, _: &Principal, cursor: Option<&str>) -> Result<ResourcePage, Problem> {
         let input = ListFiles { cursor: cursor.map(str::to_owned), ..ListFiles::default() };
         let files = self.0.list_files(&input)?;
@@ -410,10 +421,7 @@ fn summary_prompt() -> Prompt {
         "summarise_table",
         "표 요약",
         "파일의 표를 찾아 핵심 수치와 합계 검산을 출처와 함께 정리합니다",
-        [
-            PromptArgument::required("path", "파일 경로"),
-            PromptArgument::optional("question", "알고 싶은 것"),
-        ],
+        [PromptArgument::required("path", "파일 경로"), PromptArgument::optional("question", "알고 싶은 것")],
         |arguments: &BTreeMap<String, String>| {
             let path = arguments.get("path").map_or("", String::as_str);
             let question = arguments.get("question").map_or("주요 수치와 눈에 띄는 변화", String::as_str);

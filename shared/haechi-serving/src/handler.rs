@@ -294,7 +294,7 @@ impl Handler {
     /// gives the same, or, where the server names none, every tool of it.
     fn may_read(&self, principal: &Principal, resources: &dyn Resources, subject: Option<&str>) -> bool {
         let parts = &self.shared.parts;
-        match subject.and_then(|subject| resources.guarded_by(subject)) {
+        match resources.guarded_by(subject.unwrap_or_default()) {
             Some(tool) => parts.roles.allow(principal, tool),
             None => parts.service.tools.keys().all(|tool| parts.roles.allow(principal, tool)),
         }

@@ -317,8 +317,8 @@ pub trait Resources: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The tool whose permission the resource or prompt `subject` needs. Where it says none, a
-    /// principal must be allowed every tool of the server.
+    /// The tool whose permission the resource or prompt `subject` needs; an empty `subject` means the
+    /// list of all. Where it says none, a principal must be allowed every tool of the server.
     fn guarded_by(&self, subject: &str) -> Option<&'static str> {
         let _ = subject;
         None
