@@ -4,6 +4,8 @@
 //! Invariant: the engine knows nothing of what a tool means. It evaluates expressions, makes calls
 //! through [`Tools`], notes everything in the run's folder and remembers outcomes.
 
+mod model;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -325,6 +327,7 @@ impl Engine<'_> {
             Action::Assert(checks) => Ok(self.assert(checks, scope)),
             Action::Render(render) => Ok(self.render(render, scope)),
             Action::Approve(approve) => Ok(self.approve(step, approve, scope)),
+            Action::Model(asked) => self.model(step, asked, scope).await,
         }
     }
 
@@ -487,7 +490,8 @@ impl Engine<'_> {
         let timeout = step.timeout.unwrap_or(defaults.timeout);
         let mut attempt = 1;
         loop {
-            let ended = self.once(step, call, scope, &arguments, attempt, timeout, read_only).await?;
+            let ended =
+                self.once(step, (&call.server, &call.tool), scope, &arguments, attempt, timeout, read_only).await?;
             let again = match &ended.error {
                 Some(error) => attempt < retry.attempts && read_only && retry.on.contains(&error.code),
                 None => false,
@@ -507,7 +511,7 @@ impl Engine<'_> {
     async fn once(
         &self,
         step: &Step,
-        call: &Call,
+        (server, tool): (&str, &str),
         scope: &Scope,
         arguments: &serde_json::Value,
         attempt: u32,
@@ -530,13 +534,13 @@ impl Engine<'_> {
             item: key.item,
             fallback: key.fallback,
             attempt: (1 < attempt).then_some(attempt),
-            tool: Some(format!("{}.{}", call.server, call.tool)),
+            tool: Some(format!("{}.{}", server, tool)),
             arguments: Some(arguments.clone()),
             read_only: Some(read_only),
             ..Event::new(EventKind::Started)
         };
         self.run.folder.note(event.clone())?;
-        let called = self.run.tools.call(&key, &call.server, &call.tool, arguments, timeout).await;
+        let called = self.run.tools.call(&key, server, tool, arguments, timeout).await;
         let mut event =
             Event { event: EventKind::Call, at: called.at.clone(), elapsed_ms: Some(called.elapsed_ms), ..event };
         match called.answer {
@@ -548,8 +552,8 @@ impl Engine<'_> {
                 event.citations = Some(sources.iter().map(|source| source.citation.clone()).collect());
                 self.run.folder.note(event)?;
                 let record = CallRecord {
-                    server: call.server.clone(),
-                    tool: call.tool.clone(),
+                    server: server.to_owned(),
+                    tool: tool.to_owned(),
                     arguments: arguments.clone(),
                     at: called.at,
                     result_sha256: hash,

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::approvals::Approval;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Ended};
+use crate::llm::{Endpoint, Models};
 use crate::mcp::{ServerIdentity, hex};
 use crate::record::{Manifest, OutputSummary, Start, StepSummary, now};
 use crate::report::{self, Provenance};
@@ -214,6 +215,7 @@ impl Job<'_> {
             inputs: self.start.inputs.clone(),
             servers: servers.to_vec(),
             calls: ended.calls,
+            models: written_by_models(self.checked, ended),
             notices: notices(self.checked, ended),
         }
     }
@@ -295,10 +297,52 @@ impl Job<'_> {
         }
     }
 
+    /// The addresses of the models, which may come from our own environment variables.
+    ///
+    /// # Errors
+    ///
+    /// An address that is not set or that this version cannot reach.
+    pub(crate) fn models(&self) -> Result<Models, Trouble> {
+        let environment = crate::language::environment();
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("HAECHI_"));
+        let context = Value::from_pairs([("env", Value::from_pairs(variables))]);
+        let mut models = Models::default();
+        for (name, model) in &self.checked.workflow.models {
+            let address = model.base_url.evaluate(&environment, &context).map_err(|misfit| {
+                Trouble::usage(format!("모델 `{name}`의 주소를 알 수 없습니다: {}", misfit.fault.message))
+                    .hint("환경 변수를 설정하거나 `base_url`에 주소를 적으십시오")
+            })?;
+            let base_url = crate::workflow::inputs::plain(&address);
+            if !base_url.starts_with("http://") {
+                return Err(Trouble::usage(format!("모델 `{name}`의 주소는 http://로 시작해야 합니다"))
+                    .hint("이 버전은 같은 기계나 내부망의 http 주소만 씁니다"));
+            }
+            models.0.insert(name.clone(), Endpoint { base_url });
+        }
+        Ok(models)
+    }
+
     /// The ids of the steps in the order of the plan.
     pub(crate) fn order(&self) -> Vec<&str> {
         self.checked.graph.order.iter().map(|&step| self.checked.workflow.steps[step].id.as_str()).collect()
     }
+}
+
+/// Which steps a model answered.
+fn written_by_models(checked: &Checked, ended: &Ended) -> Vec<String> {
+    let answered =
+        checked.workflow.steps.iter().zip(&ended.outcomes).filter(|(_, outcome)| outcome.status() == Status::Ok);
+    answered
+        .filter_map(|(step, _)| match &step.action {
+            Action::Model(asked) => {
+                let model = checked.workflow.models.get(&asked.model)?;
+                Some(format!("‘{}’ — {} ({})", step.shown(), asked.model, model.model))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 /// What a reader of the report must know: what is missing, replaced or warned of.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::llm::Models;
 use crate::mcp::{ANSWER_BYTES_MAX, Answer, Client, ServerIdentity};
 use crate::record::{CallKey, EventKind, Recorded, now};
 use crate::servers::{Spec, ToolInfo};
@@ -15,6 +16,9 @@ use crate::trouble::Trouble;
 
 /// As many attempts as a workflow may ask for.
 const ATTEMPTS_MAX: u32 = 10;
+
+/// The server under which questions to models are recorded.
+pub(crate) const MODEL: &str = "model";
 
 /// The servers of a run, each started once and started again after it has gone.
 #[derive(Debug)]
@@ -197,6 +201,7 @@ impl Recording {
 pub(crate) struct Tools {
     pub pool: Option<Pool>,
     pub recording: Option<Recording>,
+    pub models: Models,
 }
 
 impl Tools {
@@ -256,6 +261,7 @@ impl Tools {
         let at = now();
         let started = Instant::now();
         let answer = match &self.pool {
+            Some(_) if server == MODEL => self.models.ask(tool, arguments, timeout).await,
             Some(pool) => pool.call(server, tool, arguments, timeout).await,
             None => Err(Trouble::failed("internal", "서버가 준비되지 않았습니다")),
         };

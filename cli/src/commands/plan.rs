@@ -43,6 +43,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), Failur
                 Action::Render(render) => render.template.clone(),
                 Action::Assert(checks) => format!("점검 {}가지", checks.len()),
                 Action::Set(_) => "계산".to_owned(),
+                Action::Model(asked) => format!("모델 {}", asked.model),
                 Action::Approve(approve) if approve.by.is_empty() => "사람의 승인".to_owned(),
                 Action::Approve(approve) => format!("{}의 승인", approve.by.join(", ")),
             };

@@ -235,6 +235,7 @@ impl Live<'_> {
     /// The servers of a new run: all there, and the workflow checked against their tools.
     async fn started(&self) -> Result<Tools, Failure> {
         let checked = self.job.checked;
+        let models = self.job.models().map_err(|trouble| self.stopped(trouble, Vec::new()))?;
         let mut pool = match job::specs(checked, &self.loaded.workspace) {
             Ok(specs) => Pool::new(specs),
             Err(problem) => return Err(self.stopped(problem.into(), Vec::new())),
@@ -256,14 +257,15 @@ impl Live<'_> {
             let _ = std::fs::remove_dir_all(self.folder.path());
             return Err(self.loaded.refuse(&mistakes));
         }
-        Ok(Tools { pool: Some(pool), recording: None })
+        Ok(Tools { pool: Some(pool), recording: None, models })
     }
 
     /// The servers of a run that goes on: each is started only when a call needs it.
     fn taken_over(&self, recording: Recording) -> Result<Tools, Failure> {
         let mut pool = Pool::new(job::specs_found(self.job.checked, &self.loaded.workspace)?);
         pool.keep_stderr(self.folder.path().join("stderr"));
-        Ok(Tools { pool: Some(pool), recording: Some(recording) })
+        let models = self.job.models().map_err(|trouble| self.stopped(trouble, Vec::new()))?;
+        Ok(Tools { pool: Some(pool), recording: Some(recording), models })
     }
 
     fn note_start(&self, servers: &[ServerIdentity]) -> Result<(), Problem> {
@@ -443,7 +445,7 @@ pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Result<(
     let approvals = approvals::read(&recorded.path)?;
     let previous = recorded.previous()?;
     let job = Job { checked: &checked, text: &loaded.text, start: recorded.start.clone(), approvals, previous };
-    let tools = Tools { pool: None, recording: Some(recording) };
+    let tools = Tools { pool: None, recording: Some(recording), models: crate::llm::Models::default() };
     let run = Run {
         checked: &checked,
         file: &loaded.shown,

@@ -448,6 +448,10 @@ fn appendix(provenance: &Provenance) -> String {
         item("서버", servers.join("<br>"));
     }
     item("도구 호출", format!("{}회", provenance.calls));
+    if !provenance.models.is_empty() {
+        let parts: Vec<String> = provenance.models.iter().map(|part| html(part)).collect();
+        item("모델이 쓴 글", parts.join("<br>"));
+    }
     out.push_str("</dl>\n<p class=\"note\">이 문서의 수치와 인용은 위 실행의 기록에서 왔으며, 본문의 번호를 누르면 출처로 갑니다.</p>\n</section>\n");
     out
 }

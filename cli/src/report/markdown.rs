@@ -87,6 +87,9 @@ fn appendix(provenance: &Provenance) -> String {
         );
     }
     let _ = writeln!(out, "- 도구 호출: {}회", provenance.calls);
+    for part in &provenance.models {
+        let _ = writeln!(out, "- 모델이 쓴 글: {}", escaped(part));
+    }
     out
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct Provenance {
     pub inputs: IndexMap<String, serde_json::Value>,
     pub servers: Vec<ServerIdentity>,
     pub calls: usize,
+    /// The parts that a model wrote, and which model.
+    pub models: Vec<String>,
     /// What is missing or was warned of, one sentence each.
     pub notices: Vec<String>,
 }

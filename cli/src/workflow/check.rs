@@ -92,6 +92,8 @@ struct Scope<'names> {
     row: Option<&'names str>,
     error: bool,
     data: bool,
+    /// A prompt may not reach into the steps.
+    prompt: bool,
 }
 
 impl Checker<'_> {
@@ -138,6 +140,25 @@ impl Checker<'_> {
                     self.expression(&check.that, scope, waits);
                     self.data(&check.message, scope, waits);
                 }
+            }
+            Action::Model(asked) => {
+                if !self.workflow.models.contains_key(&asked.model) {
+                    let known = self.workflow.models.keys().map(String::as_str);
+                    self.mistakes.push(
+                        Diagnostic::new(asked.model_span.clone(), format!("`{}`이라는 모델이 없습니다", asked.model))
+                            .near(nearest(&asked.model, known))
+                            .help("`models`에 주소와 이름을 적으십시오"),
+                    );
+                }
+                if let Some(schema) = &asked.schema
+                    && jsonschema::options().build(schema).is_err()
+                {
+                    self.mistakes.push(Diagnostic::new(asked.schema_span.clone(), "`schema`가 JSON Schema가 아닙니다"));
+                }
+                self.data(&asked.data, scope, waits);
+                // A model sees what `data` hands over and nothing else of the run.
+                let prompt = Scope { data: true, prompt: true, ..Scope::default() };
+                self.template(&asked.prompt, &asked.prompt_span, prompt, waits);
             }
             Action::Approve(approve) => {
                 for (id, span) in &approve.show {
@@ -219,6 +240,10 @@ impl Checker<'_> {
             })
         };
         match root {
+            "steps" | "previous" if scope.prompt => Some(
+                NameMistake::new("모델에 보일 값은 `data`로 넘깁니다", root)
+                    .help("단계에 `data: {이름: …}`을 적고 틀에서 `data.이름`으로 쓰십시오"),
+            ),
             "steps" => {
                 let Some(id) = member else {
                     return Some(NameMistake::new("단계는 `steps.이름`으로 적습니다", "steps").help(
@@ -298,7 +323,7 @@ impl Checker<'_> {
             };
             match crate::language::names_of_template(self.environment, &name, &text) {
                 Ok(names) => {
-                    for fault in crate::language::unknown_in_template(&text, true) {
+                    for fault in crate::language::unknown_in_template(&text, !scope.prompt) {
                         self.mistakes.push(template_mistake(&name, &text, &fault));
                     }
                     for path in names {

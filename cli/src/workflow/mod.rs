@@ -32,6 +32,7 @@ pub(crate) struct Workflow {
     pub description: Option<String>,
     pub inputs: IndexMap<String, inputs::Input>,
     pub servers: BTreeMap<String, Server>,
+    pub models: BTreeMap<String, Model>,
     pub calls_max: usize,
     pub previous: Previous,
     pub defaults: Defaults,
@@ -145,6 +146,7 @@ pub(crate) enum Action {
     Assert(Vec<Check>),
     Render(Render),
     Approve(Approve),
+    Model(ModelStep),
 }
 
 impl Action {
@@ -155,6 +157,7 @@ impl Action {
             Self::Assert(_) => "assert",
             Self::Render(_) => "render",
             Self::Approve(_) => "approve",
+            Self::Model(_) => "model",
         }
     }
 }
@@ -182,6 +185,31 @@ pub(crate) struct Render {
     pub template: String,
     pub span: Range<usize>,
     pub data: Option<Data>,
+}
+
+/// A model that steps may ask.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Model {
+    pub base_url: Data,
+    pub model: String,
+    pub temperature: f64,
+    pub seed: i64,
+    pub max_tokens: i64,
+    pub span: Range<usize>,
+}
+
+/// A question to a model: it sees the prompt and `data`, nothing else of the run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ModelStep {
+    pub model: String,
+    pub model_span: Range<usize>,
+    pub prompt: String,
+    pub prompt_span: Range<usize>,
+    pub data: Data,
+    pub schema: Option<serde_json::Value>,
+    pub schema_span: Range<usize>,
+    /// Whether every number of the answer must stand in `data`.
+    pub ground_numbers: bool,
 }
 
 /// A person's yes, for what the steps in `show` gave.

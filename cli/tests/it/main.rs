@@ -4,6 +4,7 @@
 mod approvals;
 mod context;
 mod mistakes;
+mod models;
 mod runs;
 mod serve;
 mod support;

@@ -76,7 +76,7 @@ fn arguments_that_the_tool_does_not_take() {
 #[test]
 fn what_this_version_does_not_run() {
     insta::assert_snapshot!(mistake(
-        "steps:\n  - id: a\n    model: writer\n    prompt: p.md\n  - id: b\n    agent: { goal: x }\noutputs:\n  - { from: a, to: out.pdf }\n"
+        "steps:\n  - id: a\n    ask: { message: x }\n  - id: b\n    agent: { goal: x }\noutputs:\n  - { from: a, to: out.pdf }\n"
     ));
 }
 

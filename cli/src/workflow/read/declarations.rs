@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::{ATTEMPTS_MAX, PARALLEL_DEFAULT, PARALLEL_MAX, Reader, TIMEOUT_DEFAULT};
 use crate::diagnostic::Diagnostic;
+use crate::language::Data;
 use crate::nearest::nearest;
 use crate::workflow::inputs::{Input, InputKind};
-use crate::workflow::yaml::{Kind, Node};
-use crate::workflow::{Defaults, Previous, Retry, Server};
+use crate::workflow::yaml::{Key, Kind, Node};
+use crate::workflow::{Defaults, Model, ModelStep, Previous, Retry, Server};
 
 impl Reader<'_> {
     pub(super) fn context(&mut self, node: &Node) -> Previous {
@@ -213,5 +214,78 @@ impl Reader<'_> {
             }
         }
         retry
+    }
+
+    pub(super) fn models(&mut self, node: &Node) -> BTreeMap<String, Model> {
+        let Kind::Map(entries) = &node.kind else {
+            self.wrong_kind(node, "models", "`이름: {조건}` 묶음");
+            return BTreeMap::new();
+        };
+        let mut models = BTreeMap::new();
+        for (key, node) in entries {
+            self.name(&key.name, &key.span, "모델의 이름", '_');
+            let mut model = Model {
+                base_url: Data::Literal(Value::Null),
+                model: String::new(),
+                temperature: 0.0,
+                seed: 42,
+                max_tokens: 2_048,
+                span: key.span.clone(),
+            };
+            for (key, node) in self.map(node, "모델", &["base_url", "model", "temperature", "seed", "max_tokens"]) {
+                match key.name.as_str() {
+                    "base_url" => model.base_url = self.data(node),
+                    "model" => model.model = self.text(node, "model").unwrap_or_default(),
+                    "temperature" => match &node.kind {
+                        Kind::Number(number) => model.temperature = number.as_f64().unwrap_or(0.0),
+                        _ => self.wrong_kind(node, "temperature", "숫자"),
+                    },
+                    "seed" => model.seed = self.number(node, "seed", 0..=i64::from(u32::MAX)).unwrap_or(42),
+                    "max_tokens" => model.max_tokens = self.number(node, "max_tokens", 1..=200_000).unwrap_or(2_048),
+                    _ => {}
+                }
+            }
+            if model.base_url == Data::Literal(Value::Null) || model.model.is_empty() {
+                let mistake = Diagnostic::new(key.span.clone(), "모델에는 `base_url`과 `model`이 필요합니다");
+                self.mistake(mistake.help("예: { base_url: \"{{ env.HAECHI_LLM_URL }}\", model: on-premise-32b }"));
+            }
+            models.insert(key.name.clone(), model);
+        }
+        models
+    }
+
+    pub(super) fn model_step<'node>(
+        &mut self,
+        node: &'node Node,
+        find: &dyn Fn(&str) -> Option<(&'node Key, &'node Node)>,
+    ) -> Option<ModelStep> {
+        let model = self.text(node, "model")?;
+        let Some((_, prompt)) = find("prompt") else {
+            self.mistake(
+                Diagnostic::new(node.span.clone(), "모델 단계에 `prompt`가 빠졌습니다")
+                    .help("물을 말을 적은 틀의 경로를 적으십시오"),
+            );
+            return None;
+        };
+        let mut ground_numbers = false;
+        if let Some((_, ground)) = find("ground") {
+            for (key, node) in self.map(ground, "ground", &["numbers", "citations"]) {
+                match (key.name.as_str(), node.text()) {
+                    ("numbers", Some("in_data")) => ground_numbers = true,
+                    ("numbers", _) => self.wrong_kind(node, "numbers", "in_data"),
+                    _ => self.later(key.span.clone(), "ground.citations"),
+                }
+            }
+        }
+        Some(ModelStep {
+            model,
+            model_span: node.span.clone(),
+            prompt: self.text(prompt, "prompt")?,
+            prompt_span: prompt.span.clone(),
+            data: find("data").map_or_else(|| Data::Map(Vec::new()), |(_, node)| self.data(node)),
+            schema: find("schema").map(|(_, node)| node.to_json()),
+            schema_span: find("schema").map_or(0..0, |(key, _)| key.span.clone()),
+            ground_numbers,
+        })
     }
 }

@@ -58,7 +58,7 @@ struct Reader<'source> {
 }
 
 /// Keys of the format that only later versions run.
-const LATER_STEPS: [&str; 4] = ["model", "agent", "ask", "use"];
+const LATER_STEPS: [&str; 3] = ["agent", "ask", "use"];
 
 impl Reader<'_> {
     fn mistake(&mut self, mistake: Diagnostic) {
@@ -186,6 +186,7 @@ impl Reader<'_> {
             description: None,
             inputs: IndexMap::new(),
             servers: BTreeMap::new(),
+            models: BTreeMap::new(),
             calls_max: CALLS_MAX_DEFAULT,
             previous: Previous::None,
             defaults: Defaults { timeout: TIMEOUT_DEFAULT, retry: Retry::NONE, parallel: PARALLEL_DEFAULT },
@@ -238,8 +239,7 @@ impl Reader<'_> {
                 "inputs" => workflow.inputs = self.inputs(node),
                 "context" => workflow.previous = self.context(node),
                 "servers" => workflow.servers = self.servers(node),
-                // A declared model that no step uses does no harm; the step that uses it is refused.
-                "models" => {}
+                "models" => workflow.models = self.models(node),
                 "policy" => {
                     for (key, node) in self.map(node, "policy", &["calls_max", "models_may_see", "env"]) {
                         if key.name == "calls_max"
@@ -376,7 +376,7 @@ impl Reader<'_> {
             // A misspelt action was told already.
             [] if entries.iter().any(|(key, _)| nearest(&key.name, names).is_some()) => return None,
             [] => {
-                let wanted = if asserts { "call, set, assert, render, approve" } else { "call, set, render" };
+                let wanted = if asserts { "call, set, assert, render, model, approve" } else { "call, set, render" };
                 self.mistake(
                     Diagnostic::new(place.clone(), "할 일이 없습니다")
                         .label("이 단계입니다")
@@ -398,14 +398,20 @@ impl Reader<'_> {
             self.later(key.span.clone(), &key.name);
             return None;
         }
-        for (companion, action) in
-            [("with", "call"), ("data", "render"), ("prompt", "model"), ("schema", "model"), ("ground", "model")]
-        {
+        for (companion, actions) in [
+            ("with", &["call"][..]),
+            ("data", &["render", "model"]),
+            ("prompt", &["model"]),
+            ("schema", &["model"]),
+            ("ground", &["model"]),
+        ] {
             if let Some((other, _)) = find(companion)
-                && key.name != action
+                && !actions.contains(&key.name.as_str())
             {
-                let mistake =
-                    Diagnostic::new(other.span.clone(), format!("`{companion}`은(는) `{action}`과 함께 씁니다"));
+                let mistake = Diagnostic::new(
+                    other.span.clone(),
+                    format!("`{companion}`은(는) `{}`과 함께 씁니다", actions.join("`, `")),
+                );
                 self.mistake(mistake);
             }
         }
@@ -444,6 +450,7 @@ impl Reader<'_> {
             }
             "assert" => Some(Action::Assert(self.checks(node))),
             "approve" => Some(Action::Approve(self.approve(node))),
+            "model" => self.model_step(node, &find).map(Action::Model),
             _ => Some(Action::Render(Render {
                 template: self.text(node, "render")?,
                 span: node.span.clone(),
