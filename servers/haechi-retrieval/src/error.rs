@@ -160,10 +160,10 @@ fn store(error: StoreError) -> Problem {
         StoreError::Unreachable { source } => {
             tracing::error!(%source, "the store cannot be reached");
             Problem::new(Code::Unavailable, "Qdrant 서버에 연결할 수 없습니다")
-                .with_hint("[retrieval] qdrant 주소와 서버가 켜져 있는지 확인하십시오")
+                .with_hint("[retrieval.qdrant] url과 서버가 켜져 있는지 확인하십시오")
         }
         StoreError::Denied => Problem::new(Code::Denied, "Qdrant 서버가 인증을 거절했습니다")
-            .with_hint("HAECHI_RETRIEVAL_QDRANT_KEY_FILE이 가리키는 열쇠와 그 권한을 확인하십시오"),
+            .with_hint("[retrieval.qdrant] key_file의 열쇠와 그 권한을 확인하십시오"),
         StoreError::NotWritable { source } => {
             tracing::error!(%source, "the store cannot be written");
             Problem::new(Code::Unavailable, "색인 폴더에 쓸 수 없습니다").with_hint(

@@ -31,7 +31,7 @@ use crate::{
 /// Passages that are written and flushed together by default; a crash costs at most two batches.
 pub const BATCH_PASSAGES: usize = 1_024;
 /// Changed points from which rebuilding the search structures pays.
-const OPTIMISE_POINTS: usize = 20_000;
+const OPTIMISE_POINTS: usize = 5_000;
 /// Documents that wait between readers and the writer, so that memory stays bounded.
 const QUEUE_DOCUMENTS: usize = 32;
 /// Documents read from the store at a time.

@@ -99,5 +99,8 @@ fn sources_that_are_missing_are_a_problem_of_the_call() {
     let env = manuals();
     env.write("haechi.toml", "[retrieval]\nsources = [\"없는폴더\"]\n");
     let mut server = Server::start(&mut program(&env, &[]), Era::Stateless);
-    assert_eq!(server.refusal("search_passages", json!({ "query": "담보" }))["code"], "not_found");
+    let query = json!({ "query": "담보" });
+    assert_eq!(server.refusal("search_passages", query.clone())["code"], "not_found");
+    std::fs::rename(env.work().join("manuals"), env.work().join("없는폴더")).unwrap();
+    assert_ne!(server.call("search_passages", query)["passages"], json!([]), "a failure is not kept");
 }
