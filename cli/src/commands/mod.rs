@@ -19,7 +19,7 @@ use haechi_serving::{Common, Failure};
 
 /// MCP 서버들을 엮어 근거가 달린 보고서를 만듭니다
 #[derive(Debug, Parser)]
-#[command(name = "haechi", version, about, max_term_width = 100)]
+#[command(name = "haechi", version, about = crate::IDENTITY.description, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     common: Common,
