@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::bank;
 
 /// One line of the corpus.
-struct Case {
+pub(crate) struct Case {
     id: String,
     class: String,
-    sql: String,
+    pub(crate) sql: String,
     expect: String,
 }
 
-fn cases(file: &str, dialect: &str) -> Vec<Case> {
+pub(crate) fn cases(file: &str, dialect: &str) -> Vec<Case> {
     let text = std::fs::read_to_string(bank::corpus_folder().unwrap().join(file)).unwrap();
     let word = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
     text.lines()
@@ -34,7 +34,7 @@ fn cases(file: &str, dialect: &str) -> Vec<Case> {
 }
 
 /// What a caller sees: the answer without its time, or the refusal.
-fn reply(customers: &Customers, sql: &str) -> Result<Value, Problem> {
+pub(crate) fn reply(customers: &Customers, sql: &str) -> Result<Value, Problem> {
     let desk = customers.desk(&[]).map_err(Problem::from)?;
     let mut result =
         customers.query(&desk, sql, &BTreeMap::new(), None, &CancellationToken::new()).map_err(Problem::from)?;
@@ -42,7 +42,7 @@ fn reply(customers: &Customers, sql: &str) -> Result<Value, Problem> {
     Ok(serde_json::to_value(result).unwrap())
 }
 
-fn shown(reply: &Result<Value, Problem>) -> String {
+pub(crate) fn shown(reply: &Result<Value, Problem>) -> String {
     match reply {
         Ok(value) => value.to_string(),
         Err(problem) => {

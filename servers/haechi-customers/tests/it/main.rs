@@ -10,6 +10,7 @@
 mod bank;
 mod corpus;
 mod engines;
+mod generated;
 mod process;
 mod server;
 mod servers;
