@@ -1,8 +1,8 @@
 //! Answers `get_article`, `get_outline` and `list_regulations`: reading what is there.
 
 use haechi_contract::regulations::{
-    ArticleReference, ArticleText, GetArticle, GetOutline, ListRegulations, Neighbour, Outline, OutlineEntry, Paragraph,
-    RegulationList, RegulationSummary, Status,
+    ArticleReference, ArticleText, GetArticle, GetOutline, ListRegulations, Neighbour, Outline, OutlineEntry,
+    Paragraph, RegulationList, RegulationSummary, Status,
 };
 use haechi_contract::{Code, Problem};
 use haechi_korean::citation::{Place, Target};
@@ -150,12 +150,21 @@ fn unknown_on(regulation: &Regulation, as_of: AsOf) -> Error {
             Code::NotFound,
             format!("{}에 시행되던 {}은(는) 이 색인에 없습니다", day_text(as_of.day), regulation.title),
         )
-        .with_hint(format!("색인에는 {} 시행본부터 있습니다. 그 뒤의 날짜로 다시 찾으십시오", day_text(regulation.first))),
+        .with_hint(format!(
+            "색인에는 {} 시행본부터 있습니다. 그 뒤의 날짜로 다시 찾으십시오",
+            day_text(regulation.first)
+        )),
     )
 }
 
 impl Library {
-    pub fn article_text(&self, regulation: &Regulation, target: Target, as_of: AsOf, context: u32) -> Result<ArticleText, Error> {
+    pub fn article_text(
+        &self,
+        regulation: &Regulation,
+        target: Target,
+        as_of: AsOf,
+        context: u32,
+    ) -> Result<ArticleText, Error> {
         let mut notes = Vec::new();
         let label = match target {
             Target::Place(Place { article: Some(article), .. }) => structure::label(article),
@@ -169,7 +178,8 @@ impl Library {
         };
         let name = &regulation.title;
         let day = day_text(as_of.day);
-        let not_in_force = |message: String, hint: String| Error::Request(Problem::new(Code::NotFound, message).with_hint(hint));
+        let not_in_force =
+            |message: String, hint: String| Error::Request(Problem::new(Code::NotFound, message).with_hint(hint));
         let stored = match known {
             Known::InForce(stored) | Known::Deleted(stored) => stored,
             Known::Later { stored, .. } if !as_of.strict => {
@@ -257,14 +267,21 @@ impl Library {
     }
 
     fn addendum_text(&self, regulation: &Regulation, target: Target, as_of: AsOf) -> Result<ArticleText, Error> {
-        let mut addenda: Vec<Stored> =
-            self.all(&regulation.id, as_of)?.into_iter().filter(|stored| stored.meta.section == Section::Addendum).collect();
+        let mut addenda: Vec<Stored> = self
+            .all(&regulation.id, as_of)?
+            .into_iter()
+            .filter(|stored| stored.meta.section == Section::Addendum)
+            .collect();
         addenda.sort_by_key(|stored| stored.meta.from);
-        let newest = addenda.pop().ok_or_else(|| Error::not_found(format!("{}에는 부칙이 없습니다", regulation.title)))?;
+        let newest =
+            addenda.pop().ok_or_else(|| Error::not_found(format!("{}에는 부칙이 없습니다", regulation.title)))?;
         let effective_from = day_text(newest.meta.from);
         let mut notes = vec![format!("가장 최근의 부칙입니다: {}", newest.meta.label)];
         if !addenda.is_empty() {
-            notes.push(format!("앞선 부칙이 {}개 더 있습니다. search_regulations에 include_addenda를 쓰십시오", addenda.len()));
+            notes.push(format!(
+                "앞선 부칙이 {}개 더 있습니다. search_regulations에 include_addenda를 쓰십시오",
+                addenda.len()
+            ));
         }
         Ok(ArticleText {
             citation: citation(&regulation.title, &target.to_string(), &effective_from),
@@ -284,14 +301,22 @@ impl Library {
         })
     }
 
-    fn neighbours(&self, regulation: &Regulation, stored: &Stored, as_of: AsOf, context: u32) -> Result<Vec<Neighbour>, Error> {
+    fn neighbours(
+        &self,
+        regulation: &Regulation,
+        stored: &Stored,
+        as_of: AsOf,
+        context: u32,
+    ) -> Result<Vec<Neighbour>, Error> {
         if context == 0 || stored.meta.section != Section::Main {
             return Ok(Vec::new());
         }
         let context = usize::try_from(context).unwrap_or(0);
         let articles: Vec<Stored> =
             self.all(&regulation.id, as_of)?.into_iter().filter(|other| other.meta.section == Section::Main).collect();
-        let Some(here) = articles.iter().position(|other| other.meta.order == stored.meta.order) else { return Ok(Vec::new()) };
+        let Some(here) = articles.iter().position(|other| other.meta.order == stored.meta.order) else {
+            return Ok(Vec::new());
+        };
         Ok(articles
             .into_iter()
             .enumerate()
@@ -304,7 +329,12 @@ impl Library {
             .collect())
     }
 
-    fn references_of(&self, regulation: &Regulation, stored: &Stored, as_of: AsOf) -> Result<Vec<ArticleReference>, Error> {
+    fn references_of(
+        &self,
+        regulation: &Regulation,
+        stored: &Stored,
+        as_of: AsOf,
+    ) -> Result<Vec<ArticleReference>, Error> {
         let here = stored.meta.article();
         let mut found: Vec<ArticleReference> = Vec::new();
         for reference in references::outgoing(&stored.text, &regulation.title, here, &self.names) {
@@ -316,7 +346,11 @@ impl Library {
             if found.iter().any(|other| other.to == to) {
                 continue;
             }
-            let owner = if reference.own { Some(regulation) } else { self.names.exact(&reference.title).and_then(|name| self.choose(&name, as_of.day)) };
+            let owner = if reference.own {
+                Some(regulation)
+            } else {
+                self.names.exact(&reference.title).and_then(|name| self.choose(&name, as_of.day))
+            };
             let resolved = match owner {
                 Some(owner) => !matches!(self.article(&owner.id, article, as_of)?, Known::Missing),
                 None => false,
@@ -335,7 +369,12 @@ impl Library {
         let shipped = crate::names::read_list(crate::names::SHIPPED);
         let title = squeeze(&regulation.title);
         let mut names = regulation.short_names.clone();
-        names.extend(shipped.into_iter().filter(|(short, of)| squeeze(of) == title && squeeze(short) != title).map(|(short, _)| short));
+        names.extend(
+            shipped
+                .into_iter()
+                .filter(|(short, of)| squeeze(of) == title && squeeze(short) != title)
+                .map(|(short, _)| short),
+        );
         names.dedup();
         names
     }

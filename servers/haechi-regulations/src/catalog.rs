@@ -70,7 +70,12 @@ impl Regulation {
 
     /// The day the version that holds on `day` took effect.
     pub fn effective_on(&self, day: Day) -> Day {
-        self.versions.iter().map(|version| version.effective).filter(|&effective| effective <= day).max().unwrap_or(self.first)
+        self.versions
+            .iter()
+            .map(|version| version.effective)
+            .filter(|&effective| effective <= day)
+            .max()
+            .unwrap_or(self.first)
     }
 
     pub fn uri(&self) -> String {
@@ -110,9 +115,5 @@ impl Catalog {
         };
         write().map_err(|error| Error::io("write", &path, &error))?;
         Ok(name)
-    }
-
-    pub fn by_id(&self, id: &str) -> Option<&Regulation> {
-        self.regulations.iter().find(|regulation| regulation.id == id)
     }
 }

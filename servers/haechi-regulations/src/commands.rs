@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use haechi_contract::regulations::{
-    CompareVersions, GetArticle, GetOutline, ListRegulations, SearchRegulations, TraceReferences, Verdict, VerifyCitations,
+    CompareVersions, GetArticle, GetOutline, ListRegulations, SearchRegulations, TraceReferences, Verdict,
+    VerifyCitations,
 };
 use haechi_contract::{Code, Problem, exit};
 use haechi_serving::{Common, Failure, ServeArgs, Started, answer, start};
@@ -160,7 +161,11 @@ pub fn run() -> Result<(), Failure> {
         Some(Command::Show { citation, as_of, context }) => {
             let (citation, uri) =
                 if citation.starts_with("regulation://") { (None, Some(citation)) } else { (Some(citation), None) };
-            show(open()?.get_article(&GetArticle { citation, uri, as_of, context: Some(context) }), json, readable::article)
+            show(
+                open()?.get_article(&GetArticle { citation, uri, as_of, context: Some(context) }),
+                json,
+                readable::article,
+            )
         }
         Some(Command::Outline { regulation, as_of }) => {
             show(open()?.get_outline(&GetOutline { regulation, as_of }), json, readable::outline)
@@ -191,13 +196,15 @@ pub fn run() -> Result<(), Failure> {
             let mut regulations = open()?;
             if let Some(today) = today {
                 let today = haechi_korean::date::parse(&today).ok_or_else(|| {
-                    Problem::new(Code::InvalidInput, "--today를 날짜로 읽을 수 없습니다").with_hint("2026-11-22처럼 적으십시오")
+                    Problem::new(Code::InvalidInput, "--today를 날짜로 읽을 수 없습니다")
+                        .with_hint("2026-11-22처럼 적으십시오")
                 })?;
                 regulations = regulations.on(today);
             }
             if let Some(list) = weights {
                 let weights = Weights::default().changed(&list).ok_or_else(|| {
-                    Problem::new(Code::InvalidInput, "--weights를 읽을 수 없습니다").with_hint("heading=1.5,title=0.4처럼 적으십시오")
+                    Problem::new(Code::InvalidInput, "--weights를 읽을 수 없습니다")
+                        .with_hint("heading=1.5,title=0.4처럼 적으십시오")
                 })?;
                 regulations = regulations.weighing(weights);
             }
@@ -301,8 +308,9 @@ fn evaluate(regulations: &Regulations, file: &Path, json: bool, misses: bool) ->
     let mut questions = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let question: eval::Question = serde_json::from_str(line).map_err(|error| {
-            Problem::new(Code::InvalidInput, format!("{}번째 줄의 질문을 읽을 수 없습니다: {error}", at + 1))
-                .with_hint("한 줄에 {\"id\", \"query\", \"relevant\": [{\"law\", \"article\", \"grade\"}]} 하나씩 적으십시오")
+            Problem::new(Code::InvalidInput, format!("{}번째 줄의 질문을 읽을 수 없습니다: {error}", at + 1)).with_hint(
+                "한 줄에 {\"id\", \"query\", \"relevant\": [{\"law\", \"article\", \"grade\"}]} 하나씩 적으십시오",
+            )
         })?;
         questions.push(question);
     }

@@ -25,7 +25,10 @@ impl Regulations {
         let from = AsOf::read(Some(&input.from), self.today())?;
         let to = AsOf::read(Some(&input.to), self.today())?;
         if to.day <= from.day {
-            return Err(Error::invalid("from이 to보다 앞선 날이어야 합니다", "from에 개정 전, to에 개정 후의 날을 적으십시오"));
+            return Err(Error::invalid(
+                "from이 to보다 앞선 날이어야 합니다",
+                "from에 개정 전, to에 개정 후의 날을 적으십시오",
+            ));
         }
         let regulation = library.regulation(&input.regulation, to.day)?;
         let wanted = match &input.article {
@@ -55,8 +58,11 @@ impl Regulations {
         for change in &mut changes {
             let stored = after.get(&change.0).or_else(|| before.get(&change.0));
             if let Some(stored) = stored {
-                change.1.citation =
-                    citation(&regulation.title, &stored.meta.label, &day_text(stored.meta.effective_on(to.day.min(stored.meta.to))));
+                change.1.citation = citation(
+                    &regulation.title,
+                    &stored.meta.label,
+                    &day_text(stored.meta.effective_on(to.day.min(stored.meta.to))),
+                );
                 change.1.uri = stored.meta.uri();
             }
         }
@@ -85,7 +91,8 @@ fn key(stored: &Stored) -> Key {
 
 fn changes(before: &BTreeMap<Key, Stored>, after: &BTreeMap<Key, Stored>) -> Vec<(Key, Change)> {
     let mut found: Vec<(Key, Change)> = Vec::new();
-    let mut gone: Vec<&Stored> = before.iter().filter(|(key, _)| !after.contains_key(*key)).map(|(_, stored)| stored).collect();
+    let mut gone: Vec<&Stored> =
+        before.iter().filter(|(key, _)| !after.contains_key(*key)).map(|(_, stored)| stored).collect();
     for (key, now) in after {
         match before.get(key) {
             Some(then) if same(then, now) => {}

@@ -87,7 +87,9 @@ impl Library {
 
 /// The syllables that differ from one in a single letter.
 fn near(syllable: char) -> Vec<char> {
-    let Some(index) = u32::from(syllable).checked_sub(0xAC00).filter(|index| *index < 11_172) else { return Vec::new() };
+    let Some(index) = u32::from(syllable).checked_sub(0xAC00).filter(|index| *index < 11_172) else {
+        return Vec::new();
+    };
     let (first, middle, last) = (index / 588, index % 588 / 28, index % 28);
     let make = |first: u32, middle: u32, last: u32| char::from_u32(0xAC00 + first * 588 + middle * 28 + last);
     let firsts = (0..19).filter(|other| *other != first).filter_map(|other| make(other, middle, last));
@@ -104,6 +106,12 @@ mod tests {
     fn near_syllables_differ_in_one_letter() {
         let near = near('환');
         assert_eq!(near.len(), 18 + 20 + 27);
-        assert!(near.contains(&'한') && near.contains(&'관') && near.contains(&'황') && !near.contains(&'환') && !near.contains(&'각'));
+        assert!(
+            near.contains(&'한')
+                && near.contains(&'관')
+                && near.contains(&'황')
+                && !near.contains(&'환')
+                && !near.contains(&'각')
+        );
     }
 }

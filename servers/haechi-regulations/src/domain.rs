@@ -123,7 +123,9 @@ impl Regulations {
         };
         let report = match ingest::run(&request, &mut |_, _| {}) {
             // The index is only a copy of the sources, so one of another format is made anew.
-            Err(Error::IndexVersion { .. }) => ingest::run(&ingest::Request { rebuild: true, ..request }, &mut |_, _| {})?,
+            Err(Error::IndexVersion { .. }) => {
+                ingest::run(&ingest::Request { rebuild: true, ..request }, &mut |_, _| {})?
+            }
             other => other?,
         };
         if report.changed() {

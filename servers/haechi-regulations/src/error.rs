@@ -50,12 +50,11 @@ impl From<Problem> for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::IndexMissing { path } => {
-                Self::new(Code::NotReady, format!("규정 색인이 아직 없습니다: {}", path.display())).with_hint(format!(
-                    "`haechi-regulations index 규정폴더 --data {}`로 색인을 만드십시오",
-                    path.display()
-                ))
-            }
+            Error::IndexMissing { path } => Self::new(
+                Code::NotReady,
+                format!("규정 색인이 아직 없습니다: {}", path.display()),
+            )
+            .with_hint(format!("`haechi-regulations index 규정폴더 --data {}`로 색인을 만드십시오", path.display())),
             Error::IndexVersion { path, found, expected } => Self::new(
                 Code::VersionMismatch,
                 format!("규정 색인의 형식({found})이 이 프로그램의 형식({expected})과 다릅니다: {}", path.display()),
@@ -83,7 +82,8 @@ impl From<Error> for Problem {
                     std::io::ErrorKind::StorageFull => (Code::Unavailable, "디스크에 빈 공간이 없습니다"),
                     _ => (Code::Unavailable, "파일이나 폴더를 읽거나 쓸 수 없습니다"),
                 };
-                Self::new(code, format!("{message}: {}", path.display())).with_hint("경로와 권한, 남은 공간을 확인하십시오")
+                Self::new(code, format!("{message}: {}", path.display()))
+                    .with_hint("경로와 권한, 남은 공간을 확인하십시오")
             }
             Error::Engine(error) => {
                 tracing::error!(%error, "the search engine failed");

@@ -94,7 +94,11 @@ impl Regulations {
                 }
                 continue;
             }
-            let input = SearchRegulations { query: question.query.clone(), as_of: question.as_of.clone(), ..Default::default() };
+            let input = SearchRegulations {
+                query: question.query.clone(),
+                as_of: question.as_of.clone(),
+                ..Default::default()
+            };
             let begun = std::time::Instant::now();
             let searched = self.search_measured(&input)?;
             times.push(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
@@ -102,17 +106,33 @@ impl Regulations {
             if !question.answerable {
                 unanswerable.push(searched.certainty);
                 if searched.certainty >= 0.6 {
-                    scores.misses.push(format!("{} {}: certainty {:.2} though unanswerable", question.id, question.query, searched.certainty));
+                    scores.misses.push(format!(
+                        "{} {}: certainty {:.2} though unanswerable",
+                        question.id, question.query, searched.certainty
+                    ));
                 }
                 continue;
             }
             answerable.push(searched.certainty);
-            let gains: Vec<u32> = searched.answer.hits.iter().map(|hit| grade(question, &hit.regulation, &hit.article)).collect();
+            let gains: Vec<u32> =
+                searched.answer.hits.iter().map(|hit| grade(question, &hit.regulation, &hit.article)).collect();
             let scored = score(question, &gains);
             if scored.0 < 0.999 {
-                let top: Vec<String> =
-                    searched.answer.hits.iter().take(4).map(|hit| format!("{} {}", hit.regulation, hit.article)).collect();
-                scores.misses.push(format!("{} [{}] {:.2} {} → {}", question.id, question.kind, scored.0, question.query, top.join(" | ")));
+                let top: Vec<String> = searched
+                    .answer
+                    .hits
+                    .iter()
+                    .take(4)
+                    .map(|hit| format!("{} {}", hit.regulation, hit.article))
+                    .collect();
+                scores.misses.push(format!(
+                    "{} [{}] {:.2} {} → {}",
+                    question.id,
+                    question.kind,
+                    scored.0,
+                    question.query,
+                    top.join(" | ")
+                ));
             }
             per_kind.entry(question.kind.clone()).or_default().push(scored);
         }
@@ -197,7 +217,17 @@ fn auroc(answerable: &[f32], unanswerable: &[f32]) -> Option<f64> {
     }
     let wins: f64 = answerable
         .iter()
-        .flat_map(|yes| unanswerable.iter().map(move |no| if yes > no { 1.0 } else if yes < no { 0.0 } else { 0.5 }))
+        .flat_map(|yes| {
+            unanswerable.iter().map(move |no| {
+                if yes > no {
+                    1.0
+                } else if yes < no {
+                    0.0
+                } else {
+                    0.5
+                }
+            })
+        })
         .sum();
     Some(wins / (answerable.len() * unanswerable.len()) as f64)
 }

@@ -4,17 +4,16 @@
 //! documents too, with their words in a field of their own, so that they neither rank among the
 //! articles nor change what a word is worth there.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use haechi_korean::citation::Article;
 use serde::{Deserialize, Serialize};
-use tantivy::schema::{
-    Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _,
-};
+use tantivy::schema::{Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, Term};
 
-use crate::catalog::{Catalog, stamp};
+use crate::catalog::{Catalog, Regulation, stamp};
 use crate::error::Error;
 use crate::names::Names;
 use crate::timeline::Day;
@@ -143,6 +142,9 @@ pub struct Library {
     pub fields: Fields,
     pub catalog: Catalog,
     pub names: Names,
+    by_id: HashMap<String, usize>,
+    /// Ids of regulations that say nothing but that they are repealed.
+    pub repealed: HashSet<String>,
     reader: IndexReader,
     /// Tells whether another process has committed since.
     mark: Mark,
@@ -162,7 +164,19 @@ impl Library {
             .try_into()
             .map_err(|error| corrupt(folder, &error))?;
         let names = Names::new(&catalog, names);
-        Ok(Self { folder: folder.to_owned(), fields, catalog, names, reader, mark })
+        let by_id =
+            catalog.regulations.iter().enumerate().map(|(at, regulation)| (regulation.id.clone(), at)).collect();
+        let repealed = catalog
+            .regulations
+            .iter()
+            .filter(|regulation| regulation.repealed)
+            .map(|regulation| regulation.id.clone())
+            .collect();
+        Ok(Self { folder: folder.to_owned(), fields, catalog, names, by_id, repealed, reader, mark })
+    }
+
+    pub fn by_id(&self, id: &str) -> Option<&Regulation> {
+        self.by_id.get(id).and_then(|&at| self.catalog.regulations.get(at))
     }
 
     /// Tells whether the index on disk is no longer the one that was opened.
@@ -176,7 +190,8 @@ impl Library {
 
     pub fn read(&self, searcher: &Searcher, address: tantivy::DocAddress) -> Result<Stored, Error> {
         let document: TantivyDocument = searcher.doc(address)?;
-        let damaged = || Error::IndexCorrupt { path: self.folder.clone(), detail: "a document without its fields".to_owned() };
+        let damaged =
+            || Error::IndexCorrupt { path: self.folder.clone(), detail: "a document without its fields".to_owned() };
         let meta = document.get_first(self.fields.meta).and_then(|value| value.as_bytes()).ok_or_else(damaged)?;
         let meta = serde_json::from_slice(meta).map_err(|_| damaged())?;
         let text = document.get_first(self.fields.text).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
@@ -187,7 +202,8 @@ impl Library {
     pub fn with_term(&self, field: Field, term: &str, documents_max: usize) -> Result<Vec<Stored>, Error> {
         let searcher = self.searcher();
         let query = tantivy::query::TermQuery::new(Term::from_field_text(field, term), IndexRecordOption::Basic);
-        let mut addresses: Vec<_> = searcher.search(&query, &tantivy::collector::DocSetCollector)?.into_iter().collect();
+        let mut addresses: Vec<_> =
+            searcher.search(&query, &tantivy::collector::DocSetCollector)?.into_iter().collect();
         addresses.sort_unstable();
         addresses.into_iter().take(documents_max).map(|address| self.read(&searcher, address)).collect()
     }

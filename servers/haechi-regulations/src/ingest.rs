@@ -108,9 +108,7 @@ impl Plan {
 
     fn drop_missing(&mut self, found: &BTreeMap<String, FoundFile>, request: &Request<'_>) {
         let roots: Vec<String> = request.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        let covered = |path: &str| {
-            request.exact || roots.iter().any(|root| Path::new(path).starts_with(root))
-        };
+        let covered = |path: &str| request.exact || roots.iter().any(|root| Path::new(path).starts_with(root));
         let gone: Vec<String> =
             self.catalog.files.keys().filter(|path| !found.contains_key(*path) && covered(path)).cloned().collect();
         for path in gone {
@@ -150,7 +148,8 @@ impl Plan {
             }
         };
         let regulation = identity(&source);
-        let entry = FileEntry { hash, bytes: file.bytes, modified_ns: file.modified_ns, regulation: regulation.clone() };
+        let entry =
+            FileEntry { hash, bytes: file.bytes, modified_ns: file.modified_ns, regulation: regulation.clone() };
         if let Some(before) = self.catalog.files.insert(path.to_owned(), entry) {
             self.dirty.insert(before.regulation);
         }
@@ -216,7 +215,9 @@ impl Plan {
 
 /// Which regulation a file is a version of: its number, or else its title.
 fn identity(source: &Source) -> String {
-    let plain = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_')).collect::<String>();
+    let plain = |text: &str| {
+        text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_')).collect::<String>()
+    };
     match &source.head.id {
         Some(id) if !plain(id).is_empty() => plain(id),
         _ => plain(&squeeze(&source.head.title)),
@@ -226,7 +227,8 @@ fn identity(source: &Source) -> String {
 fn describe(law: &str, timeline: &Timeline) -> Regulation {
     let newest = timeline.versions.last();
     let head = newest.map(|source| source.head.clone()).unwrap_or_default();
-    let mut short_names: Vec<String> = timeline.versions.iter().flat_map(|source| source.head.short_names.clone()).collect();
+    let mut short_names: Vec<String> =
+        timeline.versions.iter().flat_map(|source| source.head.short_names.clone()).collect();
     short_names.sort();
     short_names.dedup();
     let live = newest.map_or(0, |source| source.articles.iter().filter(|article| !article.deleted).count());
@@ -314,7 +316,8 @@ fn add_documents(
         count += 1;
     }
     for (at, (addendum, day)) in timeline.addenda.into_iter().enumerate() {
-        let label = if addendum.label.is_empty() { "부칙".to_owned() } else { format!("부칙 <{}>", addendum.label) };
+        let label =
+            if addendum.label.is_empty() { "부칙".to_owned() } else { format!("부칙 <{}>", addendum.label) };
         let meta = Meta {
             law: law.to_owned(),
             section: Section::Addendum,
@@ -348,7 +351,8 @@ fn document(fields: Fields, meta: &Meta, text: &str) -> Result<TantivyDocument, 
     document.add_u64(fields.from, u64::from(meta.from));
     document.add_u64(fields.seen_from, if meta.first { 0 } else { u64::from(meta.from) });
     document.add_u64(fields.to, u64::from(meta.to));
-    let bytes = serde_json::to_vec(meta).map_err(|error| Error::IndexCorrupt { path: PathBuf::new(), detail: error.to_string() })?;
+    let bytes = serde_json::to_vec(meta)
+        .map_err(|error| Error::IndexCorrupt { path: PathBuf::new(), detail: error.to_string() })?;
     document.add_bytes(fields.meta, &bytes);
     document.add_text(fields.text, text);
     Ok(document)
@@ -366,7 +370,11 @@ fn scan(paths: &[PathBuf]) -> Result<BTreeMap<String, FoundFile>, Error> {
         for entry in walkdir::WalkDir::new(path).follow_links(false).sort_by_file_name() {
             let entry = entry.map_err(|error| {
                 let at = error.path().unwrap_or(path).to_owned();
-                Error::Io { action: "read", path: at, kind: error.io_error().map_or(std::io::ErrorKind::Other, std::io::Error::kind) }
+                Error::Io {
+                    action: "read",
+                    path: at,
+                    kind: error.io_error().map_or(std::io::ErrorKind::Other, std::io::Error::kind),
+                }
             })?;
             let name = entry.file_name().to_string_lossy();
             let readable = haechi_documents::Format::of_name(&name).is_some_and(is_supported);
@@ -411,7 +419,8 @@ fn read_again(path: &str) -> Result<Source, String> {
 
 fn read_source(path: &str, bytes: &[u8]) -> Result<Source, String> {
     let decoded = haechi_documents::decode::decode(bytes).map_err(|error| error.to_string())?;
-    let name = Path::new(path).file_stem().map(|name| haechi_korean::text::nfc(&name.to_string_lossy())).unwrap_or_default();
+    let name =
+        Path::new(path).file_stem().map(|name| haechi_korean::text::nfc(&name.to_string_lossy())).unwrap_or_default();
     let markdown = matches!(haechi_documents::Format::of_name(path), Some(haechi_documents::Format::Markdown));
     let source = structure::read(&decoded.text, markdown, &name);
     if source.articles.is_empty() && source.annexes.is_empty() {
@@ -444,7 +453,8 @@ impl Lock {
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                let holder = if holder.trim().is_empty() { "다른 프로세스".to_owned() } else { holder.trim().to_owned() };
+                let holder =
+                    if holder.trim().is_empty() { "다른 프로세스".to_owned() } else { holder.trim().to_owned() };
                 return Err(Error::Locked { holder });
             }
             Err(std::fs::TryLockError::Error(error)) => return Err(Error::io("lock", &path, &error)),

@@ -30,6 +30,6 @@ pub mod trace;
 pub mod verify;
 pub mod vocabulary;
 
+pub use commands::run;
 pub use domain::Regulations;
 pub use error::Error;
-pub use commands::run;

@@ -237,7 +237,10 @@ pub fn squeeze(name: &str) -> String {
 
 fn kept(letter: char) -> bool {
     !letter.is_whitespace()
-        && !matches!(letter, 'ㆍ' | '·' | '‧' | '•' | '・' | '･' | '∙' | '「' | '」' | '『' | '』' | '"' | '“' | '”' | '\'')
+        && !matches!(
+            letter,
+            'ㆍ' | '·' | '‧' | '•' | '・' | '･' | '∙' | '「' | '」' | '『' | '』' | '"' | '“' | '”' | '\''
+        )
         && !haechi_korean::text::is_invisible(letter)
 }
 
@@ -276,14 +279,17 @@ fn stands_alone(text: &str, start: usize, end: usize, chars: usize) -> bool {
     }
     // What may follow a name without a space: a particle, a place, or one of these words.
     const AFTER: [&str; 38] = [
-        "의", "상", "에", "은", "는", "을", "를", "이", "가", "과", "와", "도", "만", "으로", "로", "제", "및", "중", "시행", "별표",
-        "부칙", "령", "규칙", "나", "또는", "하고", "이나", "에서", "에는", "이란", "전체", "관련", "위반", "개정", "적용", "조문", "기준", "따라",
+        "의", "상", "에", "은", "는", "을", "를", "이", "가", "과", "와", "도", "만", "으로", "로", "제", "및", "중",
+        "시행", "별표", "부칙", "령", "규칙", "나", "또는", "하고", "이나", "에서", "에는", "이란", "전체", "관련",
+        "위반", "개정", "적용", "조문", "기준", "따라",
     ];
     match after.chars().next() {
         Some(letter @ '가'..='힣') => {
             let word = AFTER.iter().any(|word| after.starts_with(word));
             // `은행법인`, `민법전`, `상법이론`: the word goes on.
-            word && !(letter == '이' && after.starts_with("이론")) && !after.starts_with("상품") && !after.starts_with("제도")
+            word && !(letter == '이' && after.starts_with("이론"))
+                && !after.starts_with("상품")
+                && !after.starts_with("제도")
         }
         Some(letter) => !letter.is_ascii_alphabetic(),
         None => true,
@@ -297,8 +303,16 @@ mod tests {
 
     fn names() -> Names {
         let titles = [
-            "은행법", "은행법 시행령", "민법", "난민법", "상법", "금융소비자 보호에 관한 법률", "금융소비자 보호에 관한 법률 시행령",
-            "이자제한법", "이자제한법 제2조제1항의 최고이자율에 관한 규정", "동산ㆍ채권 등의 담보에 관한 법률",
+            "은행법",
+            "은행법 시행령",
+            "민법",
+            "난민법",
+            "상법",
+            "금융소비자 보호에 관한 법률",
+            "금융소비자 보호에 관한 법률 시행령",
+            "이자제한법",
+            "이자제한법 제2조제1항의 최고이자율에 관한 규정",
+            "동산ㆍ채권 등의 담보에 관한 법률",
         ];
         let regulations = titles
             .iter()

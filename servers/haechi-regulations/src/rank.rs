@@ -112,18 +112,18 @@ struct Weighted {
 }
 
 impl Library {
-    /// Ranks texts by words, best first.
-    pub fn rank(&self, request: &Request<'_>, weights: &Weights) -> Result<Vec<Ranked>, Error> {
+    /// Ranks texts by words, best first, and tells how many candidates there were.
+    pub fn rank(&self, request: &Request<'_>, weights: &Weights) -> Result<(Vec<Ranked>, usize), Error> {
         let searcher = self.searcher();
         let mut terms = self.weigh(request, weights);
         for (_, corrected) in self.corrections(&searcher, request.words)? {
             push_terms(&mut terms, &corrected, weights.correction);
         }
         if terms.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         }
         let query = self.engine_query(&terms, request, weights);
-        let found = self.fetch(&searcher, &query, request)?;
+        let (found, candidates) = self.fetch(&searcher, &query, request)?;
         let mut telling = self.weigh_telling(&searcher, request.words)?;
         // A legal word for what was said covers it as well, at the vocabulary's weight.
         for (term, idf) in self.weigh_telling(&searcher, &request.expansions.join(" "))? {
@@ -131,9 +131,8 @@ impl Library {
                 telling.push((term, idf * weights.covered));
             }
         }
-        let is_statute =
-            |law: &str| self.catalog.by_id(law).is_some_and(|regulation| regulation.family() == regulation.title);
-        Ok(look_closer(found, &telling, request, weights, &is_statute))
+        let is_statute = |law: &str| self.by_id(law).is_some_and(|regulation| regulation.family() == regulation.title);
+        Ok((look_closer(found, &telling, request, weights, &is_statute), candidates))
     }
 
     fn idf(&self, searcher: &Searcher, term: &str) -> Result<f32, Error> {
@@ -154,7 +153,8 @@ impl Library {
     }
 
     fn weigh_telling(&self, searcher: &Searcher, words: &str) -> Result<Vec<(String, f32)>, Error> {
-        let mut telling: Vec<String> = analysis::terms(&query::telling(words)).into_iter().map(|term| term.text).collect();
+        let mut telling: Vec<String> =
+            analysis::terms(&query::telling(words)).into_iter().map(|term| term.text).collect();
         telling.sort_unstable();
         telling.dedup();
         telling.into_iter().map(|term| Ok((term.clone(), self.idf(searcher, &term)?))).collect()
@@ -194,7 +194,12 @@ impl Library {
     ///
     /// A day filter inside the engine's query would cost it its shortcuts, while most texts are in
     /// force; so the best are fetched and the others thrown away, more of them when needed.
-    fn fetch(&self, searcher: &Searcher, query: &dyn Query, request: &Request<'_>) -> Result<Vec<Ranked>, Error> {
+    fn fetch(
+        &self,
+        searcher: &Searcher,
+        query: &dyn Query,
+        request: &Request<'_>,
+    ) -> Result<(Vec<Ranked>, usize), Error> {
         let mut days = Vec::new();
         for segment in searcher.segment_readers() {
             let fast = segment.fast_fields();
@@ -209,20 +214,14 @@ impl Library {
             begins.first(address.doc_id).is_some_and(|begins| begins <= day)
                 && ends.first(address.doc_id).is_some_and(|ends| day < ends)
         };
-        let repealed: Vec<&str> = self
-            .catalog
-            .regulations
-            .iter()
-            .filter(|regulation| regulation.repealed)
-            .map(|regulation| regulation.id.as_str())
-            .collect();
         let mut fetch = FETCH_FIRST.max(request.limit * 2);
         loop {
             let top = searcher.search(query, &TopDocs::with_limit(fetch).order_by_score())?;
             let exhausted = top.len() < fetch;
             let kept: Vec<(f32, DocAddress)> = top.into_iter().filter(|(_, address)| holds(*address)).collect();
             if exhausted || request.limit.max(LOOKED_AT) <= kept.len() || FETCH_MAX <= fetch {
-                let mut ranked = Vec::with_capacity(kept.len().min(request.limit));
+                let candidates = kept.len();
+                let mut ranked = Vec::with_capacity(request.limit.max(LOOKED_AT).min(candidates));
                 for (score, address) in kept {
                     if request.limit.max(LOOKED_AT) <= ranked.len() {
                         break;
@@ -230,12 +229,12 @@ impl Library {
                     let stored = self.read(searcher, address)?;
                     let wanted = visible(&stored, request.as_of)
                         && (request.addenda || stored.meta.section != Section::Addendum)
-                        && (request.only.is_some() || !repealed.contains(&stored.meta.law.as_str()));
+                        && (request.only.is_some() || !self.repealed.contains(&stored.meta.law));
                     if wanted {
                         ranked.push(Ranked { address, stored, score, coverage: 0.0 });
                     }
                 }
-                return Ok(ranked);
+                return Ok((ranked, candidates));
             }
             fetch *= 4;
         }
@@ -261,8 +260,11 @@ fn look_closer(
 ) -> Vec<Ranked> {
     let best = ranked.first().map_or(0.0, |ranked| ranked.score);
     let total: f32 = telling.iter().map(|(_, idf)| idf).sum();
-    let words: Vec<String> =
-        query::telling(request.words).split_whitespace().map(squeeze).filter(|word| word.chars().count() >= 3).collect();
+    let words: Vec<String> = query::telling(request.words)
+        .split_whitespace()
+        .map(squeeze)
+        .filter(|word| word.chars().count() >= 3)
+        .collect();
     let asked = squeeze(&query::telling(request.words));
     for candidate in ranked.iter_mut().take(LOOKED_AT) {
         let heading = squeeze(&candidate.stored.meta.title);
@@ -274,7 +276,11 @@ fn look_closer(
         let whole = words.iter().filter(|word| holds(word)).count();
         #[expect(clippy::cast_precision_loss, reason = "a few words")]
         let whole = if words.is_empty() { 0.0 } else { whole as f32 / words.len() as f32 };
-        let statute = if candidate.stored.meta.section == Section::Main && is_statute(&candidate.stored.meta.law) { weights.statute } else { 0.0 };
+        let statute = if candidate.stored.meta.section == Section::Main && is_statute(&candidate.stored.meta.law) {
+            weights.statute
+        } else {
+            0.0
+        };
         candidate.score += best
             * (weights.coverage * candidate.coverage
                 + weights.title * title_likeness(&asked, &heading)

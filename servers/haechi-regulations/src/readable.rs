@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use haechi_contract::regulations::{
-    ArticleText, Change, ChangeKind, CitationStatus, Comparison, Confidence, EdgeKind, Outline, ReferenceTrace, RegulationHits,
-    RegulationList, Status, Verdict, Verification, WordChangeKind,
+    ArticleText, Change, ChangeKind, CitationStatus, Comparison, Confidence, EdgeKind, Outline, ReferenceTrace,
+    RegulationHits, RegulationList, Status, Verdict, Verification, WordChangeKind,
 };
 
 pub fn hits(answer: &RegulationHits) -> String {
@@ -12,7 +12,14 @@ pub fn hits(answer: &RegulationHits) -> String {
     for (at, hit) in answer.hits.iter().enumerate() {
         let title = if hit.title.is_empty() { String::new() } else { format!("({})", hit.title) };
         let status = status(hit.status);
-        let _ = writeln!(text, "{}. **{} {}{title}** {}시행{status}", at + 1, hit.regulation, hit.article, spaced(&hit.effective_from));
+        let _ = writeln!(
+            text,
+            "{}. **{} {}{title}** {}시행{status}",
+            at + 1,
+            hit.regulation,
+            hit.article,
+            spaced(&hit.effective_from)
+        );
         let _ = writeln!(text, "   {}", hit.snippet);
         let _ = writeln!(text, "   {}", hit.uri);
     }
@@ -66,8 +73,11 @@ pub fn article(answer: &ArticleText) -> String {
     }
     let unresolved = |resolved: bool| if resolved { "" } else { " (색인에 없음)" };
     if !answer.references.is_empty() {
-        let list: Vec<String> =
-            answer.references.iter().map(|reference| format!("{}{}", reference.to, unresolved(reference.resolved))).collect();
+        let list: Vec<String> = answer
+            .references
+            .iter()
+            .map(|reference| format!("{}{}", reference.to, unresolved(reference.resolved)))
+            .collect();
         let _ = writeln!(text, "가리키는 조문: {}", list.join(", "));
     }
     for neighbour in &answer.neighbours {
@@ -99,7 +109,12 @@ pub fn list(answer: &RegulationList) -> String {
         let _ = writeln!(
             text,
             "| {}{short} | {} | {} | {} | {} | {} |",
-            regulation.name, regulation.kind, regulation.effective_from, regulation.articles, regulation.versions, regulation.id
+            regulation.name,
+            regulation.kind,
+            regulation.effective_from,
+            regulation.articles,
+            regulation.versions,
+            regulation.id
         );
     }
     let _ = writeln!(text, "\n모두 {}개", answer.total);

@@ -112,7 +112,8 @@ fn title_of(
             let quoted = quoted.and_then(|range| Some((range.end, text.get(range)?)));
             let before = known.into_iter().chain(quoted).max_by_key(|(end, _)| *end).map(|(_, title)| title);
             let base = before.or(last_title).unwrap_or(own);
-            let base = if reference.naming.level.is_some() { family_of(base) } else { law_of(base, text, reference.start) };
+            let base =
+                if reference.naming.level.is_some() { family_of(base) } else { law_of(base, text, reference.start) };
             other(level(base, reference.naming.level), reference.start)
         }
         Base::Family => {
@@ -164,8 +165,22 @@ fn bare_name(text: &str, start: usize, named: &[NameMatch], names: &Names, own: 
     {
         let word = written.as_str();
         // `이 규정`, `다음 기준`: no names.
-        const NOT_NAMES: [&str; 14] =
-            ["법", "이법", "법률", "규정", "규칙", "지침", "기준", "세칙", "내규", "본법", "동법", "시행령", "시행규칙", "종전규정"];
+        const NOT_NAMES: [&str; 14] = [
+            "법",
+            "이법",
+            "법률",
+            "규정",
+            "규칙",
+            "지침",
+            "기준",
+            "세칙",
+            "내규",
+            "본법",
+            "동법",
+            "시행령",
+            "시행규칙",
+            "종전규정",
+        ];
         if !NOT_NAMES.contains(&word) && word.chars().count() >= 3 {
             let title = names.exact(word).map_or_else(|| word.to_owned(), |name| name.title);
             let is_own = squeeze(&title) == squeeze(own);
@@ -263,13 +278,18 @@ mod tests {
         check("은행법 시행령", "법 제35조제1항과 영 제2조", &["은행법 제35조제1항", "은행법 시행령 제2조"]);
         check("은행법", "「상법」 제3조, 같은 조 제2항", &["상법 제3조", "상법 제3조제2항"]);
         check("여신업무규정", "「은행법」 및 같은 법 시행령 제20조의4", &["은행법 시행령 제20조의4"]);
-        check("여신업무규정", "금소법 제19조와 여신심사기준 제5조, 이 규정 제7조", &["금융소비자 보호에 관한 법률 제19조", "여신심사기준 제5조", "여신업무규정 제7조"]);
+        check(
+            "여신업무규정",
+            "금소법 제19조와 여신심사기준 제5조, 이 규정 제7조",
+            &["금융소비자 보호에 관한 법률 제19조", "여신심사기준 제5조", "여신업무규정 제7조"],
+        );
         check("은행법", "제31조부터 제33조까지", &["은행법 제31조~제33조"]);
     }
 
     #[test]
     fn learns_short_names() {
-        let text = "「자본시장과 금융투자업에 관한 법률」(이하 \"자본시장법\"이라 한다) 제3조, 「상법」(이하 \"법\"이라 한다)";
+        let text =
+            "「자본시장과 금융투자업에 관한 법률」(이하 \"자본시장법\"이라 한다) 제3조, 「상법」(이하 \"법\"이라 한다)";
         assert_eq!(teaches(text), [("자본시장법".to_owned(), "자본시장과 금융투자업에 관한 법률".to_owned())]);
     }
 

@@ -56,7 +56,10 @@ pub enum Known {
     InForce(Stored),
     Deleted(Stored),
     /// Only a later text is known; `whole` when the regulation itself is only known from then on.
-    Later { stored: Stored, whole: bool },
+    Later {
+        stored: Stored,
+        whole: bool,
+    },
     /// There was a text, and there is none any more.
     Earlier(Stored),
     Missing,
@@ -65,20 +68,17 @@ pub enum Known {
 impl Library {
     /// The regulation among several of one title that is meant on a day.
     pub fn choose(&self, name: &NameMatch, day: Day) -> Option<&Regulation> {
-        name.regulations
-            .iter()
-            .filter_map(|&at| self.catalog.regulations.get(at))
-            .min_by_key(|regulation| {
-                let latest = regulation.versions.iter().map(|version| version.effective).max().unwrap_or(0);
-                (regulation.repealed, day < regulation.first, std::cmp::Reverse(latest))
-            })
+        name.regulations.iter().filter_map(|&at| self.catalog.regulations.get(at)).min_by_key(|regulation| {
+            let latest = regulation.versions.iter().map(|version| version.effective).max().unwrap_or(0);
+            (regulation.repealed, day < regulation.first, std::cmp::Reverse(latest))
+        })
     }
 
     /// Finds a regulation by name, short name or id.
     pub fn regulation(&self, written: &str, day: Day) -> Result<&Regulation, Error> {
         let written = written.trim();
         let id = written.strip_prefix("regulation://").unwrap_or(written);
-        if let Some(regulation) = self.catalog.by_id(id) {
+        if let Some(regulation) = self.by_id(id) {
             return Ok(regulation);
         }
         let whole = self.names.exact(written);
@@ -144,13 +144,18 @@ impl Library {
             )),
             None => {
                 // A name alone that is not known, or no citation at all.
-                self.regulation(written, as_of.day).map(|regulation| (regulation, Target::Place(Place::article(structure::WHOLE)))).map_err(|error| match error {
-                    Error::Request(problem) if problem.code == Code::NotFound => Error::Request(
-                        Problem::new(Code::InvalidInput, format!("조문 인용으로 읽을 수 없습니다: {}", short(written)))
+                self.regulation(written, as_of.day)
+                    .map(|regulation| (regulation, Target::Place(Place::article(structure::WHOLE))))
+                    .map_err(|error| match error {
+                        Error::Request(problem) if problem.code == Code::NotFound => Error::Request(
+                            Problem::new(
+                                Code::InvalidInput,
+                                format!("조문 인용으로 읽을 수 없습니다: {}", short(written)),
+                            )
                             .with_hint("`은행법 제34조의2제1항`처럼 적거나 search_regulations로 찾으십시오"),
-                    ),
-                    error => error,
-                })
+                        ),
+                        error => error,
+                    })
             }
         }
     }
@@ -166,7 +171,7 @@ impl Library {
         };
         let rest = decoded.strip_prefix("regulation://").ok_or_else(not_ours)?;
         let (id, place) = rest.split_once('/').map_or((rest, None), |(id, place)| (id, Some(place)));
-        let regulation = self.catalog.by_id(id).ok_or_else(|| {
+        let regulation = self.by_id(id).ok_or_else(|| {
             Error::Request(
                 Problem::new(Code::NotFound, format!("`{}`라는 규정이 없습니다", short(id)))
                     .with_hint("list_regulations로 색인된 규정의 id를 확인하십시오"),
@@ -175,7 +180,9 @@ impl Library {
         let target = match place.filter(|place| !place.is_empty()) {
             None => None,
             Some("본문") => Some(Target::Place(Place::article(structure::WHOLE))),
-            Some(place) => Some(Citation::parse(place).filter(|citation| citation.name.is_none()).ok_or_else(not_ours)?.target),
+            Some(place) => {
+                Some(Citation::parse(place).filter(|citation| citation.name.is_none()).ok_or_else(not_ours)?.target)
+            }
         };
         Ok((regulation, target))
     }
@@ -184,7 +191,9 @@ impl Library {
     pub fn annex(&self, regulation: &Regulation, label: &str, as_of: AsOf) -> Result<Known, Error> {
         let mut texts = self.with_term(self.fields.law, &regulation.id, 100_000)?;
         let wanted = crate::names::squeeze(label);
-        texts.retain(|stored| stored.meta.section == Section::Annex && crate::names::squeeze(&stored.meta.label) == wanted);
+        texts.retain(|stored| {
+            stored.meta.section == Section::Annex && crate::names::squeeze(&stored.meta.label) == wanted
+        });
         texts.sort_by_key(|stored| stored.meta.from);
         Ok(pick(texts, as_of))
     }

@@ -44,7 +44,12 @@ impl Regulations {
         let mut found = Found::default();
         library.find_cited(&understood, as_of, &mut found, &mut notes)?;
         let missing = found.missing && found.direct.is_empty();
-        let ranked = if missing { Vec::new() } else { self.ranked(&library, input, &understood, only.as_deref(), as_of)? };
+        let (ranked, candidates) = if missing {
+            (Vec::new(), 0)
+        } else {
+            let wanted = (offset + limit).min(CANDIDATES_MAX);
+            self.ranked(&library, input, &understood, only.as_deref(), as_of, wanted)?
+        };
         let certainty = if missing { 0.0 } else { certainty(&found, &ranked, &understood) };
         let direct = std::mem::take(&mut found.direct);
         let best = ranked.first().map_or(1.0, |ranked| ranked.score);
@@ -60,8 +65,8 @@ impl Regulations {
         if let Some(only) = &only {
             entries.retain(|(stored, _)| only.contains(&stored.meta.law));
         }
-        entries.truncate(CANDIDATES_MAX);
-        let total = entries.len();
+        // What was not read was only counted; paging reads on as far as `CANDIDATES_MAX`.
+        let total = entries.len().max(candidates).min(CANDIDATES_MAX);
         let words = format!("{} {}", understood.words, input.rephrasings.join(" "));
         let hits: Vec<RegulationHit> = entries
             .iter()
@@ -100,8 +105,10 @@ impl Regulations {
         understood: &Understood,
         only: Option<&[String]>,
         as_of: AsOf,
-    ) -> Result<Vec<Ranked>, Error> {
+        wanted: usize,
+    ) -> Result<(Vec<Ranked>, usize), Error> {
         let mut rankings = Vec::new();
+        let mut most = 0;
         let rephrased: Vec<Understood> =
             input.rephrasings.iter().map(|written| query::understand(written, &library.names)).collect();
         for understood in std::iter::once(understood).chain(&rephrased) {
@@ -115,7 +122,7 @@ impl Regulations {
                 understood.words.clone()
             };
             let expansions = self.vocabulary().expand(&words);
-            rankings.push(library.rank(
+            let (ranking, candidates) = library.rank(
                 &rank::Request {
                     words: &words,
                     expansions: &expansions,
@@ -123,12 +130,14 @@ impl Regulations {
                     only,
                     addenda: input.include_addenda,
                     as_of,
-                    limit: CANDIDATES_MAX,
+                    limit: wanted,
                 },
                 self.weights(),
-            )?);
+            )?;
+            most = most.max(candidates);
+            rankings.push(ranking);
         }
-        Ok(rank::fuse(rankings))
+        Ok((rank::fuse(rankings), most))
     }
 
     /// What a misspelt query may have meant.
@@ -178,9 +187,11 @@ fn check(input: &SearchRegulations) -> Result<(), Error> {
 fn offset(cursor: Option<&str>) -> Result<usize, Error> {
     match cursor {
         None => Ok(0),
-        Some(cursor) => cursor.parse().ok().filter(|&offset| offset <= CANDIDATES_MAX).ok_or_else(|| {
-            Error::invalid("cursor가 올바르지 않습니다", "앞 결과의 next_cursor를 그대로 쓰십시오")
-        }),
+        Some(cursor) => cursor
+            .parse()
+            .ok()
+            .filter(|&offset| offset <= CANDIDATES_MAX)
+            .ok_or_else(|| Error::invalid("cursor가 올바르지 않습니다", "앞 결과의 next_cursor를 그대로 쓰십시오")),
     }
 }
 
@@ -213,7 +224,7 @@ impl Library {
         }
         if !input.kinds.is_empty() {
             ids.retain(|id| {
-                self.catalog.by_id(id).is_some_and(|regulation| input.kinds.iter().any(|kind| is_of_kind(regulation, kind)))
+                self.by_id(id).is_some_and(|regulation| input.kinds.iter().any(|kind| is_of_kind(regulation, kind)))
             });
         }
         Ok(Some(ids))
@@ -230,7 +241,11 @@ impl Library {
             }
             let family = regulation.family();
             ids.extend(
-                self.catalog.regulations.iter().filter(|other| other.family() == family && !other.repealed).map(|other| other.id.clone()),
+                self.catalog
+                    .regulations
+                    .iter()
+                    .filter(|other| other.family() == family && !other.repealed)
+                    .map(|other| other.id.clone()),
             );
         }
         ids.sort_unstable();
@@ -238,7 +253,13 @@ impl Library {
         ids
     }
 
-    fn find_cited(&self, understood: &Understood, as_of: AsOf, found: &mut Found, notes: &mut Vec<String>) -> Result<(), Error> {
+    fn find_cited(
+        &self,
+        understood: &Understood,
+        as_of: AsOf,
+        found: &mut Found,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Error> {
         for cited in &understood.cited {
             let Some(regulation) = self.choose(&cited.name, as_of.day) else {
                 notes.push(format!("{}은(는) 이 색인에 없어 확인할 수 없습니다", cited.name.title));
@@ -301,7 +322,12 @@ impl Library {
     }
 
     /// Articles of the decree and the rule that were made under an article.
-    fn made_under(&self, regulation: &Regulation, article: haechi_korean::citation::Article, as_of: AsOf) -> Result<Vec<Stored>, Error> {
+    fn made_under(
+        &self,
+        regulation: &Regulation,
+        article: haechi_korean::citation::Article,
+        as_of: AsOf,
+    ) -> Result<Vec<Stored>, Error> {
         const MADE_UNDER_MAX: usize = 3;
         if family_of(&regulation.title) != regulation.title || regulation.internal {
             return Ok(Vec::new());
@@ -326,7 +352,7 @@ impl Library {
     }
 
     fn hit(&self, stored: &Stored, score: f32, as_of: AsOf, words: &str) -> Option<RegulationHit> {
-        let regulation = self.catalog.by_id(&stored.meta.law)?;
+        let regulation = self.by_id(&stored.meta.law)?;
         let meta = &stored.meta;
         let effective_from = day_text(meta.effective_on(as_of.day));
         let family = regulation.family();

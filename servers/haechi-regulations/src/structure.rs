@@ -255,7 +255,13 @@ mod tests {
     fn outline(source: &Source) -> Vec<String> {
         let articles = source.articles.iter().map(|article| {
             let deleted = if article.deleted { " 삭제" } else { "" };
-            format!("{}({}) [{}]{deleted}: {}", article.article, article.title, article.headings.join(" > "), article.text)
+            format!(
+                "{}({}) [{}]{deleted}: {}",
+                article.article,
+                article.title,
+                article.headings.join(" > "),
+                article.text
+            )
         });
         let addenda = source.addenda.iter().map(|addendum| format!("부칙 {}: {}", addendum.label, addendum.text));
         let annexes = source.annexes.iter().map(|annex| format!("{} {}: {}", annex.label, annex.title, annex.text));
@@ -305,7 +311,11 @@ mod tests {
 
     #[test]
     fn an_order_without_articles_is_one_text() {
-        let source = read("# 최고이자율에 관한 규정\n\n연 20퍼센트로 한다.\n\n## 부칙\n\n부칙 <제1호,2021.4.6>\n\n이 영은 …\n", true, "x");
+        let source = read(
+            "# 최고이자율에 관한 규정\n\n연 20퍼센트로 한다.\n\n## 부칙\n\n부칙 <제1호,2021.4.6>\n\n이 영은 …\n",
+            true,
+            "x",
+        );
         assert_eq!(source.articles.len(), 1);
         assert_eq!(source.articles[0].article, WHOLE);
         assert_eq!(source.articles[0].text, "연 20퍼센트로 한다.");

@@ -78,7 +78,9 @@ fn promulgated(source: &Source) -> (Day, u64) {
 pub fn merge(mut versions: Vec<Source>) -> Timeline {
     versions.sort_by_key(|source| (promulgated(source), effective(source)));
     versions.dedup_by(|right, left| {
-        promulgated(right) == promulgated(left) && effective(right) == effective(left) && left.head.promulgation_no == right.head.promulgation_no
+        promulgated(right) == promulgated(left)
+            && effective(right) == effective(left)
+            && left.head.promulgation_no == right.head.promulgation_no
     });
     let first = versions.iter().map(effective).min().unwrap_or(10_101);
     let mut keys: Vec<Key> = Vec::new();
@@ -253,7 +255,8 @@ mod tests {
     use super::*;
 
     fn version(promulgated: &str, effective: &str, articles: &[(u32, &str)]) -> Source {
-        let text: String = articles.iter().map(|(number, text)| format!("##### 제{number}조 (가)\n\n{text}\n\n")).collect();
+        let text: String =
+            articles.iter().map(|(number, text)| format!("##### 제{number}조 (가)\n\n{text}\n\n")).collect();
         crate::structure::read(
             &format!("---\n제목: 시험법\n공포일자: {promulgated}\n시행일자: {effective}\n---\n{text}"),
             true,
@@ -292,7 +295,10 @@ mod tests {
             version("2020-01-01", "2020-01-01", &[(1, "인가ㆍ허가"), (2, "둘")]),
             version("2021-01-01", "2021-01-01", &[(1, "인가·허가 <개정 2021.1.1>")]),
         ]);
-        assert_eq!(lines(&timeline), ["제1조 20200101–99991231 인가·허가 <개정 2021.1.1>", "제2조 20200101–20210101 둘"]);
+        assert_eq!(
+            lines(&timeline),
+            ["제1조 20200101–99991231 인가·허가 <개정 2021.1.1>", "제2조 20200101–20210101 둘"]
+        );
         assert!(timeline.intervals[0].first);
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use haechi_contract::Problem;
 use haechi_contract::regulations::{
-    ArticleText, CompareVersions, Comparison, GetArticle, GetOutline, ListRegulations, Outline, ReferenceTrace, RegulationHits,
-    RegulationList, SearchRegulations, TraceReferences, Verification, VerifyCitations,
+    ArticleText, CompareVersions, Comparison, GetArticle, GetOutline, ListRegulations, Outline, ReferenceTrace,
+    RegulationHits, RegulationList, SearchRegulations, TraceReferences, Verification, VerifyCitations,
 };
 use haechi_serving::{
-    Call, Identity, Principal, Prompt, PromptArgument, Reply, ResourceEntry, ResourcePage, ResourceTemplate, ResourceText,
-    Resources, Service, Tool,
+    Call, Identity, Principal, Prompt, PromptArgument, Reply, ResourceEntry, ResourcePage, ResourceTemplate,
+    ResourceText, Resources, Service, Tool,
 };
 use serde_json::json;
 
@@ -117,32 +117,40 @@ fn get_article(regulations: &Arc<Regulations>) -> Tool {
 
 fn get_outline(regulations: &Arc<Regulations>) -> Tool {
     let regulations = Arc::clone(regulations);
-    Tool::read_only("get_outline", "차례", "규정의 편·장·절과 조문 제목, 별표의 차례를 봅니다. 예: regulation=\"여신업무규정\"")
-        .audited(|input: &GetOutline| json!({ "regulation": input.regulation, "as_of": input.as_of }))
-        .handler(move |call: Call, input: GetOutline| {
-            let regulations = Arc::clone(&regulations);
-            async move {
-                let found: Outline = call.blocking(move |_| regulations.get_outline(&input)).await?;
-                let returned = json!({ "entries": found.entries.len() });
-                let text = readable::outline(&found);
-                Ok(Reply::new(found).text(text).returned(returned))
-            }
-        })
+    Tool::read_only(
+        "get_outline",
+        "차례",
+        "규정의 편·장·절과 조문 제목, 별표의 차례를 봅니다. 예: regulation=\"여신업무규정\"",
+    )
+    .audited(|input: &GetOutline| json!({ "regulation": input.regulation, "as_of": input.as_of }))
+    .handler(move |call: Call, input: GetOutline| {
+        let regulations = Arc::clone(&regulations);
+        async move {
+            let found: Outline = call.blocking(move |_| regulations.get_outline(&input)).await?;
+            let returned = json!({ "entries": found.entries.len() });
+            let text = readable::outline(&found);
+            Ok(Reply::new(found).text(text).returned(returned))
+        }
+    })
 }
 
 fn list_regulations(regulations: &Arc<Regulations>) -> Tool {
     let regulations = Arc::clone(regulations);
-    Tool::read_only("list_regulations", "규정 목록", "색인된 법령과 내규의 이름, 약칭, 시행일을 봅니다. 예: query=\"여신\", kind=\"내규\"")
-        .audited(|input: &ListRegulations| json!({ "query": input.query, "kind": input.kind }))
-        .handler(move |call: Call, input: ListRegulations| {
-            let regulations = Arc::clone(&regulations);
-            async move {
-                let found: RegulationList = call.blocking(move |_| regulations.list(&input)).await?;
-                let returned = json!({ "regulations": found.regulations.len() });
-                let text = readable::list(&found);
-                Ok(Reply::new(found).text(text).returned(returned))
-            }
-        })
+    Tool::read_only(
+        "list_regulations",
+        "규정 목록",
+        "색인된 법령과 내규의 이름, 약칭, 시행일을 봅니다. 예: query=\"여신\", kind=\"내규\"",
+    )
+    .audited(|input: &ListRegulations| json!({ "query": input.query, "kind": input.kind }))
+    .handler(move |call: Call, input: ListRegulations| {
+        let regulations = Arc::clone(&regulations);
+        async move {
+            let found: RegulationList = call.blocking(move |_| regulations.list(&input)).await?;
+            let returned = json!({ "regulations": found.regulations.len() });
+            let text = readable::list(&found);
+            Ok(Reply::new(found).text(text).returned(returned))
+        }
+    })
 }
 
 fn compare_versions(regulations: &Arc<Regulations>) -> Tool {
@@ -256,7 +264,10 @@ impl Resources for RegulationResources {
             .map(|regulation| ResourceEntry {
                 uri: regulation.uri,
                 title: Some(regulation.name.clone()),
-                description: Some(format!("{} · {} 시행 · 조문 {}개", regulation.kind, regulation.effective_from, regulation.articles)),
+                description: Some(format!(
+                    "{} · {} 시행 · 조문 {}개",
+                    regulation.kind, regulation.effective_from, regulation.articles
+                )),
                 name: regulation.name,
                 mime_type: Some("text/markdown"),
             })
@@ -299,7 +310,14 @@ impl Resources for RegulationResources {
         }
     }
 
-    fn complete(&self, _: &Principal, _: &str, argument: &str, value: &str, others: &BTreeMap<String, String>) -> Vec<String> {
+    fn complete(
+        &self,
+        _: &Principal,
+        _: &str,
+        argument: &str,
+        value: &str,
+        others: &BTreeMap<String, String>,
+    ) -> Vec<String> {
         let Ok(library) = self.0.library() else { return Vec::new() };
         let wanted = crate::names::squeeze(value);
         match argument {
@@ -307,7 +325,9 @@ impl Resources for RegulationResources {
                 .catalog
                 .regulations
                 .iter()
-                .filter(|regulation| regulation.id.starts_with(value) || crate::names::squeeze(&regulation.title).contains(&wanted))
+                .filter(|regulation| {
+                    regulation.id.starts_with(value) || crate::names::squeeze(&regulation.title).contains(&wanted)
+                })
                 .map(|regulation| if argument == "id" { regulation.id.clone() } else { regulation.title.clone() })
                 .take(COMPLETIONS_MAX)
                 .collect(),

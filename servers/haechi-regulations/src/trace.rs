@@ -58,11 +58,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn step(&mut self, law: &str, article: Article, out: bool, into: bool, depth: u32, next: &mut Vec<Node>) -> Result<(), Error> {
+    fn step(
+        &mut self,
+        law: &str,
+        article: Article,
+        out: bool,
+        into: bool,
+        depth: u32,
+        next: &mut Vec<Node>,
+    ) -> Result<(), Error> {
         let library = self.library;
-        let Some(regulation) = library.catalog.by_id(law) else { return Ok(()) };
+        let Some(regulation) = library.by_id(law) else { return Ok(()) };
         let here = format!("{} {article}", regulation.title);
-        if out && let Known::InForce(stored) | Known::Later { stored, .. } = library.article(law, article, self.as_of)? {
+        if out
+            && let Known::InForce(stored) | Known::Later { stored, .. } = library.article(law, article, self.as_of)?
+        {
             for reference in references::outgoing(&stored.text, &regulation.title, Some(article), &library.names) {
                 self.outgoing(regulation, &stored, &reference, &here, depth, next)?;
             }
@@ -72,7 +82,7 @@ impl Walk<'_> {
         citing.retain(|stored| visible(stored, self.as_of) && stored.meta.section == Section::Main);
         citing.sort_by(|left, right| (&left.meta.law, left.meta.order).cmp(&(&right.meta.law, right.meta.order)));
         for stored in citing {
-            let Some(other) = library.catalog.by_id(&stored.meta.law) else { continue };
+            let Some(other) = library.by_id(&stored.meta.law) else { continue };
             let made_under = other.id != regulation.id && other.family() == regulation.title && !other.internal;
             // What was made under an article follows from it; everything else points at it.
             if made_under && out || !made_under && into {
@@ -115,7 +125,10 @@ impl Walk<'_> {
         let text = stored.text.get(reference.written_from..reference.end).unwrap_or_default();
         let (label, uri) = match &found {
             Some((owner, found)) => (self.label(owner, found), found.meta.uri()),
-            None => (format!("{} {}", reference.title, reference.target), format!("regulation://{}", crate::names::squeeze(&reference.title))),
+            None => (
+                format!("{} {}", reference.title, reference.target),
+                format!("regulation://{}", crate::names::squeeze(&reference.title)),
+            ),
         };
         self.push(ReferenceEdge {
             from: here.to_owned(),
@@ -155,8 +168,11 @@ impl Walk<'_> {
             })
             .and_then(|reference| stored.text.get(reference.written_from..reference.end))
             .unwrap_or_default();
-        let (from, to, kind) =
-            if made_under { (here.to_owned(), there, EdgeKind::Delegation) } else { (there, here.to_owned(), EdgeKind::Reference) };
+        let (from, to, kind) = if made_under {
+            (here.to_owned(), there, EdgeKind::Delegation)
+        } else {
+            (there, here.to_owned(), EdgeKind::Reference)
+        };
         let edge = ReferenceEdge {
             from,
             to,
@@ -178,7 +194,8 @@ impl Walk<'_> {
     }
 
     fn push(&mut self, edge: ReferenceEdge) {
-        let known = self.edges.iter().any(|other| other.from == edge.from && other.to == edge.to && other.kind == edge.kind);
+        let known =
+            self.edges.iter().any(|other| other.from == edge.from && other.to == edge.to && other.kind == edge.kind);
         if known {
             return;
         }

@@ -63,11 +63,13 @@ impl Regulations {
 
 /// Gives places without a name the one law that the text is about, if it is about one.
 fn adopt(found: &mut [Outgoing], text: &str) {
-    let mut titles: Vec<String> = found.iter().map(|reference| reference.title.clone()).filter(|title| !title.is_empty()).collect();
+    let mut titles: Vec<String> =
+        found.iter().map(|reference| reference.title.clone()).filter(|title| !title.is_empty()).collect();
     titles.sort();
     titles.dedup();
     let [only] = titles.as_slice() else { return };
-    let first = found.iter().find(|reference| !reference.title.is_empty()).map_or(usize::MAX, |reference| reference.start);
+    let first =
+        found.iter().find(|reference| !reference.title.is_empty()).map_or(usize::MAX, |reference| reference.start);
     let only = only.clone();
     for reference in found.iter_mut().filter(|reference| reference.title.is_empty() && first < reference.start) {
         // A capital `제` alone is a place; anything counted is not.
@@ -154,7 +156,8 @@ impl Library {
     fn check(&self, text: &str, reference: &Outgoing, quotes: &[&str], as_of: AsOf) -> Result<VerifiedCitation, Error> {
         let from = reference.written_from.min(reference.start);
         let written = text.get(from..reference.end).unwrap_or_default().to_owned();
-        let chars = |byte: usize| u32::try_from(text.get(..byte).unwrap_or_default().chars().count()).unwrap_or(u32::MAX);
+        let chars =
+            |byte: usize| u32::try_from(text.get(..byte).unwrap_or_default().chars().count()).unwrap_or(u32::MAX);
         let line = u32::try_from(text.get(..from).unwrap_or_default().matches('\n').count() + 1).unwrap_or(u32::MAX);
         let (judged, found) = self.judge(text, reference, quotes, as_of)?;
         let label = found.as_ref().map(|(regulation, stored)| {
@@ -185,15 +188,20 @@ impl Library {
         as_of: AsOf,
     ) -> Result<(Judged, Option<(&'a Regulation, Stored)>), Error> {
         if reference.title.is_empty() {
-            return Ok((Judged::with(CitationStatus::Ambiguous, "어느 규정의 조문인지 알 수 없습니다. 규정의 이름을 함께 적으십시오"), None));
+            return Ok((
+                Judged::with(
+                    CitationStatus::Ambiguous,
+                    "어느 규정의 조문인지 알 수 없습니다. 규정의 이름을 함께 적으십시오",
+                ),
+                None,
+            ));
         }
         let name = self.names.exact(&reference.title);
         let Some(regulation) = name.as_ref().and_then(|name| self.choose(name, as_of.day)) else {
-            let near = self
-                .names
-                .nearest(&reference.title)
-                .filter(|_| name.is_none())
-                .map_or_else(|| format!("{}은(는) 색인에 없습니다", reference.title), |near| format!("혹시 {near}입니까?"));
+            let near = self.names.nearest(&reference.title).filter(|_| name.is_none()).map_or_else(
+                || format!("{}은(는) 색인에 없습니다", reference.title),
+                |near| format!("혹시 {near}입니까?"),
+            );
             return Ok((Judged::with(CitationStatus::NotChecked, near), None));
         };
         let known = match reference.target {
@@ -208,7 +216,10 @@ impl Library {
             Known::InForce(stored) => stored,
             Known::Later { stored, whole: true } if !as_of.strict => stored,
             Known::Later { stored, whole: true } => {
-                let message = format!("색인에는 {title} {} 시행본부터 있어 그 전은 확인할 수 없습니다", day_text(stored.meta.from));
+                let message = format!(
+                    "색인에는 {title} {} 시행본부터 있어 그 전은 확인할 수 없습니다",
+                    day_text(stored.meta.from)
+                );
                 return Ok((Judged::with(CitationStatus::NotChecked, message), None));
             }
             Known::Later { stored, .. } => {
@@ -254,7 +265,10 @@ impl Library {
         if let Some(Place { article: Some(last), .. }) = reference.through
             && matches!(self.article(&regulation.id, last, as_of)?, Known::Missing)
         {
-            return Ok(Judged::with(CitationStatus::NotFound, format!("{}에는 {last}이(가) 없습니다", regulation.title)));
+            return Ok(Judged::with(
+                CitationStatus::NotFound,
+                format!("{}에는 {last}이(가) 없습니다", regulation.title),
+            ));
         }
         if let Some(title) = written_title(text, reference)
             && !agrees(title, &stored.meta.title)
@@ -295,7 +309,8 @@ fn label(target: Target) -> String {
 fn holds(text: &str, quote: &str) -> bool {
     let mut rest = text;
     let quote = timeline::squeeze(&strip_marks(quote));
-    for piece in quote.split(['…', '⋯']).flat_map(|piece| piece.split("...")).flat_map(|piece| piece.split("(중략)")) {
+    for piece in quote.split(['…', '⋯']).flat_map(|piece| piece.split("...")).flat_map(|piece| piece.split("(중략)"))
+    {
         let piece = piece.trim_matches(['.', ',']);
         match rest.find(piece) {
             Some(at) => rest = rest.get(at + piece.len()..).unwrap_or_default(),
@@ -319,12 +334,12 @@ fn narrow(text: &str, place: Place) -> Result<String, String> {
         }
     }
     if let Some(item) = place.item {
-        said = listed(&said, &item_marks(item), &|line| begins_item(line)).ok_or_else(|| {
-            Place { item: Some(item), ..Place::default() }.to_string()
-        })?;
+        said = listed(&said, &item_marks(item), &|line| begins_item(line))
+            .ok_or_else(|| Place { item: Some(item), ..Place::default() }.to_string())?;
     }
     if let Some(letter) = place.subitem {
-        said = listed(&said, &[format!("{letter}.")], &|line| begins_subitem(line)).ok_or_else(|| format!("{letter}목"))?;
+        said = listed(&said, &[format!("{letter}.")], &|line| begins_subitem(line))
+            .ok_or_else(|| format!("{letter}목"))?;
     }
     Ok(said)
 }
@@ -343,7 +358,8 @@ fn begins_item(line: &str) -> bool {
 
 fn begins_subitem(line: &str) -> bool {
     let mut letters = line.chars();
-    letters.next().is_some_and(|letter| "가나다라마바사아자차카타파하거너더러".contains(letter)) && letters.next() == Some('.')
+    letters.next().is_some_and(|letter| "가나다라마바사아자차카타파하거너더러".contains(letter))
+        && letters.next() == Some('.')
 }
 
 fn listed(text: &str, marks: &[String], begins: &dyn Fn(&str) -> bool) -> Option<String> {
@@ -365,13 +381,19 @@ fn listed(text: &str, marks: &[String], begins: &dyn Fn(&str) -> bool) -> Option
 
 /// The title in brackets right behind an article, `제19조(설명의무)`, if that is what it is.
 fn written_title<'a>(text: &'a str, reference: &Outgoing) -> Option<&'a str> {
-    let Target::Place(Place { article: Some(_), paragraph: None, item: None, subitem: None }) = reference.target else { return None };
+    let Target::Place(Place { article: Some(_), paragraph: None, item: None, subitem: None }) = reference.target else {
+        return None;
+    };
     let rest = text.get(reference.end..)?;
     let inside = rest.strip_prefix('(')?;
     let title = inside.get(..inside.find([')', '\n'])?)?.trim();
-    const NOT_TITLES: [&str; 12] = ["이하", "다만", "단서", "본문", "신설", "개정", "삭제", "같은", "제", "시행", "현행", "참조"];
-    let plain = title.chars().all(|letter| letter.is_alphabetic() || letter.is_whitespace() || matches!(letter, 'ㆍ' | '·' | ','));
-    let likely = plain && (2..=40).contains(&title.chars().count()) && !NOT_TITLES.iter().any(|word| title.starts_with(word));
+    const NOT_TITLES: [&str; 12] =
+        ["이하", "다만", "단서", "본문", "신설", "개정", "삭제", "같은", "제", "시행", "현행", "참조"];
+    let plain = title
+        .chars()
+        .all(|letter| letter.is_alphabetic() || letter.is_whitespace() || matches!(letter, 'ㆍ' | '·' | ','));
+    let likely =
+        plain && (2..=40).contains(&title.chars().count()) && !NOT_TITLES.iter().any(|word| title.starts_with(word));
     likely.then_some(title)
 }
 

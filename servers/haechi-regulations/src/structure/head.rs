@@ -26,7 +26,8 @@ pub struct Head {
 
 impl Head {
     pub(super) fn new(front: &FrontMatter, fallback: &str, text: &str) -> Self {
-        let first = |keys: &[&str]| front.first(keys).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let first =
+            |keys: &[&str]| front.first(keys).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let day = |keys: &[&str]| first(keys).and_then(|value| date::parse(&value));
         let title = first(&["제목", "규정명", "법령명", "명칭", "title"]).unwrap_or_else(|| fallback.trim().to_owned());
         let id = first(&["법령ID", "규정ID", "규정번호", "문서번호", "id"]);
@@ -37,9 +38,12 @@ impl Head {
         } else if title.ends_with("시행규칙") {
             "시행규칙".to_owned()
         } else {
-            written.unwrap_or_else(|| if statute || title.ends_with('법') || title.ends_with("법률") { "법률" } else { "내규" }.to_owned())
+            written.unwrap_or_else(|| {
+                if statute || title.ends_with('법') || title.ends_with("법률") { "법률" } else { "내규" }.to_owned()
+            })
         };
-        let internal = !statute && !["법률", "시행령", "시행규칙", "대통령령", "총리령", "부령", "법령"].contains(&kind.as_str());
+        let internal =
+            !statute && !["법률", "시행령", "시행규칙", "대통령령", "총리령", "부령", "법령"].contains(&kind.as_str());
         let promulgated = day(&["공포일자", "개정일자", "제정일자", "공포일", "개정일", "제정일"]);
         Self {
             id,
@@ -48,7 +52,12 @@ impl Head {
             promulgated,
             promulgation_no: first(&["공포번호", "개정번호", "개정차수", "버전"]),
             effective: day(&["시행일자", "시행일", "effective"]).or(promulgated),
-            short_names: front.values(&["약칭", "별칭", "short_names"]).into_iter().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).collect(),
+            short_names: front
+                .values(&["약칭", "별칭", "short_names"])
+                .into_iter()
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
+                .collect(),
             department: first(&["소관부처", "소관부서", "주관부서", "부서"]),
             annexes: listed_annexes(text),
             title,
@@ -68,7 +77,12 @@ impl Head {
                     (_, None) => format!("별지 제{number}호서식"),
                     (_, Some(branch)) => format!("별지 제{number}호의{branch}서식"),
                 };
-                Some(AnnexSource { label, number: Some(Numbered::new(number, branch)), title: title.clone(), text: String::new() })
+                Some(AnnexSource {
+                    label,
+                    number: Some(Numbered::new(number, branch)),
+                    title: title.clone(),
+                    text: String::new(),
+                })
             })
             .collect()
     }
@@ -76,7 +90,8 @@ impl Head {
 
 /// Reads the list of attachments, which is nested deeper than the front matter's plain pairs.
 fn listed_annexes(text: &str) -> Vec<(String, String, String, String)> {
-    let Some(head) = text.strip_prefix("---").and_then(|rest| rest.find("\n---").and_then(|end| rest.get(..end))) else {
+    let Some(head) = text.strip_prefix("---").and_then(|rest| rest.find("\n---").and_then(|end| rest.get(..end)))
+    else {
         return Vec::new();
     };
     let Some(at) = head.find("\n첨부파일:") else { return Vec::new() };

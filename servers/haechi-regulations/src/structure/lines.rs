@@ -38,8 +38,11 @@ pub(super) fn article_line(line: &str) -> Option<ArticleLine> {
             Some(ArticleLine { article, title, rest: rest.trim().to_owned() })
         }
         Some(_) => None,
-        None => (after.starts_with("삭제") || after.starts_with("(삭제"))
-            .then(|| ArticleLine { article, title: String::new(), rest: after.to_owned() }),
+        None => (after.starts_with("삭제") || after.starts_with("(삭제")).then(|| ArticleLine {
+            article,
+            title: String::new(),
+            rest: after.to_owned(),
+        }),
     }
 }
 
@@ -119,7 +122,8 @@ pub(super) fn division(text: &str) -> Option<(u8, String)> {
 pub(super) fn addendum(text: &str) -> Option<String> {
     let squeezed: String = text.chars().take(3).filter(|letter| !letter.is_whitespace()).collect();
     let rest = text.strip_prefix("부칙").or_else(|| text.strip_prefix("부 칙"));
-    let rest = rest.or_else(|| squeezed.starts_with("부칙").then_some(text.get("부".len()..)?.trim_start().strip_prefix('칙')?))?;
+    let rest = rest
+        .or_else(|| squeezed.starts_with("부칙").then_some(text.get("부".len()..)?.trim_start().strip_prefix('칙')?))?;
     Some(addendum_label(rest))
 }
 
@@ -169,8 +173,11 @@ pub(super) fn annex(text: &str) -> Option<(String, Option<Numbered>, String)> {
         rest = rest.strip_prefix(']')?.trim_start();
     }
     let title = rest.split(['<', '〈']).next().unwrap_or_default().trim();
-    let title = bracketed(title).filter(|(_, after)| after.trim().is_empty()).map_or(title.to_owned(), |(title, _)| title);
-    let number = numbered.map(|numbered| numbered.branch.map_or(numbered.number.to_string(), |branch| format!("{}의{branch}", numbered.number)));
+    let title =
+        bracketed(title).filter(|(_, after)| after.trim().is_empty()).map_or(title.to_owned(), |(title, _)| title);
+    let number = numbered.map(|numbered| {
+        numbered.branch.map_or(numbered.number.to_string(), |branch| format!("{}의{branch}", numbered.number))
+    });
     let label = match (form, number) {
         (false, Some(number)) => format!("별표 {number}"),
         (false, None) => "별표".to_owned(),
@@ -265,7 +272,9 @@ fn is_mark(inside: &str) -> bool {
     let inside = inside.trim_start_matches(['\u{0080}', ' ']);
     WORDS.iter().any(|word| inside.starts_with(word))
         || inside.starts_with(|letter: char| letter.is_ascii_digit()) && inside.contains('.')
-        || inside.contains("에서 이동") || inside.contains("으로 이동") || inside.contains("로 이동")
+        || inside.contains("에서 이동")
+        || inside.contains("으로 이동")
+        || inside.contains("로 이동")
 }
 
 /// Splits an article at its circled numbers. Text before the first one has no number.

@@ -16,12 +16,14 @@ use crate::structure::Source;
 
 #[expect(clippy::expect_used, reason = "a constant pattern that the tests compile")]
 static CLAUSE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"다만,\s*([^.]*?)의\s*개정규정은\s*([^.]*?(?:\d{4}년[^.]*?|공포[^.]*?))부터\s*시행").expect("a constant pattern")
+    Regex::new(r"다만,\s*([^.]*?)의\s*개정규정은\s*([^.]*?(?:\d{4}년[^.]*?|공포[^.]*?))부터\s*시행")
+        .expect("a constant pattern")
 });
 
 #[expect(clippy::expect_used, reason = "a constant pattern that the tests compile")]
-static LISTED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?m)^\s*\d+\.\s*([^:\n]*?)(?:의\s*개정규정)?\s*:\s*([^\n]+)$").expect("a constant pattern"));
+static LISTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^\s*\d+\.\s*([^:\n]*?)(?:의\s*개정규정)?\s*:\s*([^\n]+)$").expect("a constant pattern")
+});
 
 #[expect(clippy::expect_used, reason = "a constant pattern that the tests compile")]
 static AFTER: LazyLock<Regex> =
@@ -30,10 +32,15 @@ static AFTER: LazyLock<Regex> =
 /// The days of single articles that differ from the day of the version.
 pub(super) fn split_days(version: &Source) -> HashMap<Article, Day> {
     let mut days = HashMap::new();
-    let (Some(promulgated), Some(number)) = (version.head.promulgated, &version.head.promulgation_no) else { return days };
+    let (Some(promulgated), Some(number)) = (version.head.promulgated, &version.head.promulgation_no) else {
+        return days;
+    };
     let wanted = number.trim_start_matches('0');
     let own = version.addenda.iter().find(|addendum| {
-        addendum.label.split(|letter: char| !letter.is_ascii_digit()).any(|digits| !wanted.is_empty() && digits.trim_start_matches('0') == wanted)
+        addendum
+            .label
+            .split(|letter: char| !letter.is_ascii_digit())
+            .any(|digits| !wanted.is_empty() && digits.trim_start_matches('0') == wanted)
     });
     let Some(own) = own else { return days };
     let first = first_article(&own.text);
@@ -74,7 +81,9 @@ fn articles(places: &str) -> Vec<Article> {
         let Target::Place(Place { article: Some(article), .. }) = reference.target else { continue };
         articles.push(article);
         if let Some(Place { article: Some(last), .. }) = reference.through {
-            articles.extend((article.number + 1..=last.number.min(article.number + 100)).map(|number| Article::new(number, None)));
+            articles.extend(
+                (article.number + 1..=last.number.min(article.number + 100)).map(|number| Article::new(number, None)),
+            );
         }
     }
     articles
@@ -123,7 +132,8 @@ mod tests {
         let mut found: Vec<(String, u32)> =
             split_days(&version).into_iter().map(|(article, day)| (article.to_string(), day)).collect();
         found.sort();
-        let expected: Vec<(String, u32)> = expected.iter().map(|(article, day)| ((*article).to_owned(), *day)).collect();
+        let expected: Vec<(String, u32)> =
+            expected.iter().map(|(article, day)| ((*article).to_owned(), *day)).collect();
         assert_eq!(found, expected, "{addendum}");
     }
 
@@ -135,7 +145,10 @@ mod tests {
             &format!("{main} 다만, 제14조제1항 단서 및 제26조제4항의 개정규정은 공포한 날부터 시행한다."),
             &[("제14조", 20_230_801), ("제26조", 20_230_801)],
         );
-        check(&format!("{main} 다만, 제7조의 개정규정은 공포 후 1개월이 경과한 날부터 시행한다."), &[("제7조", 20_230_902)]);
+        check(
+            &format!("{main} 다만, 제7조의 개정규정은 공포 후 1개월이 경과한 날부터 시행한다."),
+            &[("제7조", 20_230_902)],
+        );
         check(&format!("{main} 다만, 제6조의 개정규정은 공포 후 6개월이 경과한 날부터 시행한다."), &[]);
     }
 }
