@@ -79,7 +79,7 @@ fn eok(won: i64) -> String {
     let number = (won / 100_000_000).to_string();
     let mut grouped = String::new();
     for (index, digit) in number.chars().enumerate() {
-        if index > 0 && (number.len() - index) % 3 == 0 {
+        if index > 0 && (number.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -149,9 +149,9 @@ fn is_sector(row: &[calamine::Data]) -> bool {
 /// The numbers of the industries in the column whose heading is `lower` below the merged `upper`.
 fn workbook_column(upper: &str, lower: &str) -> Vec<f64> {
     let rows = workbook();
-    let heading = rows.iter().position(|row| row.iter().any(|cell| cell.to_string() == upper)).unwrap();
-    let from = rows[heading].iter().position(|cell| cell.to_string() == upper).unwrap();
-    let column = from + rows[heading + 1][from..].iter().position(|cell| cell.to_string() == lower).unwrap();
+    let heading = rows.iter().position(|row| row.iter().any(|cell| *cell == *upper)).unwrap();
+    let from = rows[heading].iter().position(|cell| *cell == *upper).unwrap();
+    let column = from + rows[heading + 1][from..].iter().position(|cell| *cell == *lower).unwrap();
     rows.iter()
         .filter(|row| is_sector(row))
         .map(|row| match &row[column] {

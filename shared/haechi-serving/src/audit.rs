@@ -597,7 +597,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn any_edit_cut_or_swap_is_found(line in 0_usize..6, column in 0_usize..200, byte in b'a'..b'z', what in 0..3) {
+        fn any_edit_cut_or_swap_is_found(line in 0_usize..6, column in 0_usize..200, byte in b'a'..=b'z', what in 0..3) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("audit.jsonl");
             record(&open(&path), 6);

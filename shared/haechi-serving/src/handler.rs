@@ -465,7 +465,7 @@ impl ServerHandler for Handler {
         let mut result = ListResourcesResult::with_all_items(entries)
             .with_ttl_ms(RESOURCE_TTL_MS)
             .with_cache_scope(CacheScope::Private);
-        result.next_cursor = page.next_cursor.map(Into::into);
+        result.next_cursor = page.next_cursor;
         Ok(result)
     }
 

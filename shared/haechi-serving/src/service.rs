@@ -87,12 +87,15 @@ pub(crate) struct Outcome {
     pub(crate) returned: Value,
 }
 
+/// What the audit may hold of an input whose type the handler alone knows.
+type AuditWords = Arc<dyn Fn(&dyn Any) -> Value + Send + Sync>;
+
 /// A tool that has a name and words, and waits for its handler.
 pub struct ToolDraft {
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    audited: Option<Arc<dyn Fn(&dyn Any) -> Value + Send + Sync>>,
+    audited: Option<AuditWords>,
 }
 
 impl Tool {
