@@ -215,14 +215,17 @@ pub fn run() -> Result<(), Failure> {
                 _ => tools::rows_text(&rows),
             })
         }
-        Some(Command::Predict(arguments)) => crate::predict::run(&arguments.paths, &arguments.out).map_err(Failure::from),
+        Some(Command::Predict(arguments)) => {
+            crate::predict::run(&arguments.paths, &arguments.out).map_err(Failure::from)
+        }
         Some(Command::Query(arguments)) => {
             let tables = arguments.tables.iter().map(|table| named(table)).collect::<Result<Vec<_>, _>>()?;
             let file = tables.first().map(|table| file_of(&table.id));
             let engine = configured(&start, &cli.folders, file.as_deref())?;
             let input = QueryTables { tables, sql: arguments.sql, limit: arguments.limit };
             let loaded = tools::load_all(&engine, &input.tables, &|| false).map_err(Problem::from)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| Problem::internal())?;
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| Problem::internal())?;
             let rows = runtime.block_on(crate::query::run(&input, &loaded, || false)).map_err(Problem::from)?;
             print(json, &rows, || tools::query_text(&rows))
         }
@@ -233,7 +236,8 @@ pub fn run() -> Result<(), Failure> {
         }
         Some(Command::Compare { left, right, keys }) => {
             let engine = configured(&start, &cli.folders, Some(&file_of(&left)))?;
-            let compared = tools::compare(&engine, &CompareTables { left, right, keys }, &|| false).map_err(Problem::from)?;
+            let compared =
+                tools::compare(&engine, &CompareTables { left, right, keys }, &|| false).map_err(Problem::from)?;
             print(json, &compared, || tools::comparison_text(&compared))
         }
         Some(Command::Pages { path, pages }) => {
@@ -280,7 +284,11 @@ fn configured(start: &Started, flags: &[PathBuf], file: Option<&str>) -> Result<
         let absolute = std::path::absolute(&path).map_err(|_| missing(&path))?;
         let inside = folders.iter().any(|folder| absolute.starts_with(folder));
         if !inside {
-            let parent = if path.is_relative() { PathBuf::from(".") } else { absolute.parent().map(PathBuf::from).unwrap_or_default() };
+            let parent = if path.is_relative() {
+                PathBuf::from(".")
+            } else {
+                absolute.parent().map(PathBuf::from).unwrap_or_default()
+            };
             folders = vec![parent];
         }
     }
@@ -318,7 +326,8 @@ fn write_whole(path: &std::path::Path, text: &str) -> Result<(), Failure> {
         Problem::new(Code::Unavailable, format!("`{}`에 쓸 수 없습니다", path.display()))
             .with_hint("폴더가 있는지, 쓸 권한이 있는지 확인해 주십시오")
     };
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
+    let folder =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
     let name = path.file_name().ok_or_else(unwritable)?.to_string_lossy();
     let beside = folder.join(format!(".{name}.{}.part", std::process::id()));
     let written = std::fs::File::create(&beside)

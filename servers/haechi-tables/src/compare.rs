@@ -60,10 +60,8 @@ pub fn of(left: &Loaded, right: &Loaded, keys: &[String]) -> Result<TableCompari
             removed.push(only_row(row, left, &left_keys));
             continue;
         };
-        let cells: Vec<CellChange> = shared
-            .iter()
-            .filter_map(|(column, other_column)| cell_change(row, other, column, other_column))
-            .collect();
+        let cells: Vec<CellChange> =
+            shared.iter().filter_map(|(column, other_column)| cell_change(row, other, column, other_column)).collect();
         if cells.is_empty() {
             unchanged += 1;
         } else {
@@ -138,7 +136,11 @@ fn by_key<'a>(table: &'a Loaded, keys: &[&Column]) -> (HashMap<Vec<String>, &'a 
 }
 
 /// The rows of `by_key` in the order of the table.
-fn ordered<'a>(table: &'a Loaded, keys: &[&Column], rows: &HashMap<Vec<String>, &'a Row>) -> Vec<(Vec<String>, &'a Row)> {
+fn ordered<'a>(
+    table: &'a Loaded,
+    keys: &[&Column],
+    rows: &HashMap<Vec<String>, &'a Row>,
+) -> Vec<(Vec<String>, &'a Row)> {
     table
         .rows
         .iter()
@@ -153,7 +155,9 @@ fn cell_change(row: &Row, other: &Row, column: &Column, other_column: &Column) -
     let left = row.cells.get(column.index).map_or(Value::Empty, |cell| cell.typed(column.kind));
     let right = other.cells.get(other_column.index).map_or(Value::Empty, |cell| cell.typed(other_column.kind));
     let same = match (&left, &right) {
-        (Value::Number(left), Value::Number(right)) => (left - right).abs() <= f64::EPSILON * left.abs().max(right.abs()),
+        (Value::Number(left), Value::Number(right)) => {
+            (left - right).abs() <= f64::EPSILON * left.abs().max(right.abs())
+        }
         (Value::Text(left), Value::Text(right)) => left.trim() == right.trim(),
         (left, right) => left == right || left.is_empty() && right.is_empty(),
     };

@@ -36,6 +36,10 @@ impl Decimal {
         self.plus(Self { digits: -other.digits, places: other.places })
     }
 
+    pub fn is_zero(self) -> bool {
+        self.digits == 0
+    }
+
     /// The smallest step of the number as written.
     pub fn places(self) -> u32 {
         self.places
@@ -68,7 +72,9 @@ mod tests {
 
     #[test]
     fn sums_are_exact() {
-        let sum = |numbers: &[f64]| numbers.iter().filter_map(|n| Decimal::of(*n)).fold(Decimal::ZERO, Decimal::plus).to_string();
+        let sum = |numbers: &[f64]| {
+            numbers.iter().filter_map(|n| Decimal::of(*n)).fold(Decimal::ZERO, Decimal::plus).to_string()
+        };
         for (numbers, expected) in [
             (&[0.1, 0.2][..], "0.3"),
             (&[1.0, -0.05], "0.95"),

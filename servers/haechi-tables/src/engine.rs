@@ -126,7 +126,9 @@ impl Workers {
                 // The system ended it for its memory, or a fault of the reader did.
                 Err(RecvTimeoutError::Disconnected) => {
                     tracing::warn!("a worker died over a document");
-                    return Err(Error::TooLarge { path, what: "읽는 데 메모리가 너무 많이 듭니다".to_owned() });
+                    return Err(Error::TooLarge {
+                        path, what: "읽는 데 메모리가 너무 많이 듭니다".to_owned()
+                    });
                 }
                 Err(RecvTimeoutError::Timeout) if stop() => return Err(Error::Cancelled),
                 Err(RecvTimeoutError::Timeout) if deadline <= Instant::now() => {

@@ -61,11 +61,10 @@ impl From<Error> for Problem {
                 Self::new(Code::Unsupported, format!("`{path}`은(는) 일반 파일이 아니어서 읽지 않습니다"))
                     .with_hint("통합 문서, CSV, PDF 파일의 경로를 적어 주십시오")
             }
-            Error::Ambiguous { path, folders } => Self::new(
-                Code::Ambiguous,
-                format!("`{path}`이(가) 여러 폴더에 있습니다: {}", folders.join(", ")),
-            )
-            .with_hint("폴더 이름을 앞에 붙여 적어 주십시오"),
+            Error::Ambiguous { path, folders } => {
+                Self::new(Code::Ambiguous, format!("`{path}`이(가) 여러 폴더에 있습니다: {}", folders.join(", ")))
+                    .with_hint("폴더 이름을 앞에 붙여 적어 주십시오")
+            }
             Error::Unsupported { path, why } => unsupported(&path, why),
             Error::PasswordRequired { path } => {
                 Self::new(Code::PasswordRequired, format!("`{path}`은(는) 암호로 보호되어 있습니다"))
@@ -103,20 +102,17 @@ fn unsupported(path: &str, why: Unsupported) -> Problem {
             Problem::new(Code::Unsupported, format!("`{path}`은(는) 읽을 수 있는 종류의 파일이 아닙니다"))
                 .with_hint("xlsx, xlsm, xls, xlsb, ods, csv, tsv, pdf를 읽습니다")
         }
-        Unsupported::HtmlNamedAsWorkbook => Problem::new(
-            Code::Unsupported,
-            format!("`{path}`은(는) 이름만 통합 문서이고 내용은 HTML입니다"),
-        )
-        .with_hint("엑셀에서 열어 xlsx로 다시 저장해 주십시오"),
-        Unsupported::OldWorkbook => Problem::new(
-            Code::Unsupported,
-            format!("`{path}`은(는) 너무 오래된 형식의 통합 문서입니다"),
-        )
-        .with_hint("엑셀에서 열어 xlsx로 다시 저장해 주십시오"),
-        Unsupported::Encryption => Problem::new(
-            Code::PasswordRequired,
-            format!("`{path}`은(는) 지원하지 않는 방식으로 암호화되어 있습니다"),
-        )
-        .with_hint("암호를 푼 사본을 폴더에 넣고 다시 시도해 주십시오"),
+        Unsupported::HtmlNamedAsWorkbook => {
+            Problem::new(Code::Unsupported, format!("`{path}`은(는) 이름만 통합 문서이고 내용은 HTML입니다"))
+                .with_hint("엑셀에서 열어 xlsx로 다시 저장해 주십시오")
+        }
+        Unsupported::OldWorkbook => {
+            Problem::new(Code::Unsupported, format!("`{path}`은(는) 너무 오래된 형식의 통합 문서입니다"))
+                .with_hint("엑셀에서 열어 xlsx로 다시 저장해 주십시오")
+        }
+        Unsupported::Encryption => {
+            Problem::new(Code::PasswordRequired, format!("`{path}`은(는) 지원하지 않는 방식으로 암호화되어 있습니다"))
+                .with_hint("암호를 푼 사본을 폴더에 넣고 다시 시도해 주십시오")
+        }
     }
 }

@@ -56,7 +56,8 @@ impl Folders {
             if roots.iter().any(|root| root.path == canonical) {
                 continue;
             }
-            let base = canonical.file_name().map_or_else(|| "folder".to_owned(), |name| name.to_string_lossy().into_owned());
+            let base =
+                canonical.file_name().map_or_else(|| "folder".to_owned(), |name| name.to_string_lossy().into_owned());
             let mut name = base.clone();
             let mut number = 2;
             while roots.iter().any(|root| root.name == name) {
@@ -113,7 +114,11 @@ impl Folders {
                 outside |= candidate.components().any(|part| part == std::path::Component::ParentDir);
                 continue;
             };
-            let root = self.roots.iter().filter(|root| canonical.starts_with(&root.path)).max_by_key(|root| root.path.as_os_str().len());
+            let root = self
+                .roots
+                .iter()
+                .filter(|root| canonical.starts_with(&root.path))
+                .max_by_key(|root| root.path.as_os_str().len());
             let Some(root) = root else {
                 outside = true;
                 continue;
@@ -141,13 +146,19 @@ impl Folders {
     /// Files of known kinds, by path.
     pub fn list(&self, folder: Option<&str>, pattern: Option<&str>) -> Result<(Vec<Listed>, bool), Error> {
         let mut files = Vec::new();
-        let wanted = folder.map(|folder| folder.trim().trim_matches('/').to_owned()).filter(|folder| !folder.is_empty() && folder != ".");
+        let wanted = folder
+            .map(|folder| folder.trim().trim_matches('/').to_owned())
+            .filter(|folder| !folder.is_empty() && folder != ".");
         for root in &self.roots {
             let start = match &wanted {
                 None => root.path.clone(),
                 Some(name) if *name == root.name && 1 < self.roots.len() => root.path.clone(),
                 Some(name) => {
-                    let name = if 1 < self.roots.len() { name.strip_prefix(&format!("{}/", root.name)).unwrap_or(name) } else { name };
+                    let name = if 1 < self.roots.len() {
+                        name.strip_prefix(&format!("{}/", root.name)).unwrap_or(name)
+                    } else {
+                        name
+                    };
                     match canonical(&root.path.join(name)) {
                         Some(path) if path.starts_with(&root.path) && path.is_dir() => path,
                         Some(path) if !path.starts_with(&root.path) => return Err(Error::OutsideFolder),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use haechi_contract::tables::{
-    Column as ContractColumn, FileEntry, Files, FindTables, ListFiles, Pages, ReadPages, ReadTable, RowFormat, RowSource, SheetSummary,
-    TableRows, TableSummary, Tables,
+    Column as ContractColumn, FileEntry, Files, FindTables, ListFiles, Pages, ReadPages, ReadTable, RowFormat,
+    RowSource, SheetSummary, TableRows, TableSummary, Tables,
 };
 use haechi_documents::pdf::PdfLimits;
 use serde::{Deserialize, Serialize};
@@ -288,7 +288,6 @@ impl Library {
     }
 }
 
-
 fn find_in_book(file: &Found, wanted: &[String], stop: &dyn Fn() -> bool) -> Result<Tables, Error> {
     let mut book = Book::open(&file.path, &file.shown)?;
     for sheet in wanted {
@@ -369,7 +368,8 @@ fn notes_of_sheet(entry: &SheetEntry, found: &SheetTables) -> Vec<String> {
         notes.push(format!("`{name}` 시트의 숨긴 행: {}{more}", shown.join(", ")));
     }
     if !extras.hidden_columns.is_empty() {
-        let shown: Vec<String> = extras.hidden_columns.iter().take(20).map(|column| sheet::column_letters(*column)).collect();
+        let shown: Vec<String> =
+            extras.hidden_columns.iter().take(20).map(|column| sheet::column_letters(*column)).collect();
         notes.push(format!("`{name}` 시트의 숨긴 열: {}", shown.join(", ")));
     }
     if extras.unknown {

@@ -54,7 +54,9 @@ pub fn read(file: &Found, input: &ReadPages, limits: &Limits) -> Result<Pages, E
     let given = pages.len();
     let truncated = cut || (input.pages.is_none() && given < total);
     if truncated {
-        notes.push(format!("전체 {total}쪽 가운데 {given}쪽을 담았습니다. 이어서 읽으려면 pages에 쪽 번호를 적어 주십시오"));
+        notes.push(format!(
+            "전체 {total}쪽 가운데 {given}쪽을 담았습니다. 이어서 읽으려면 pages에 쪽 번호를 적어 주십시오"
+        ));
     }
     Ok(Pages {
         path: file.shown.clone(),
@@ -102,7 +104,8 @@ fn text_of(page: &Page, tables: &[(&PdfTable, usize)]) -> String {
             .iter()
             .enumerate()
             .filter(|(_, (left, right))| {
-                0.3 * (right - left).min(piece.rect.width().max(1.0)) < piece.rect.right.min(*right) - piece.rect.left.max(*left)
+                0.3 * (right - left).min(piece.rect.width().max(1.0))
+                    < piece.rect.right.min(*right) - piece.rect.left.max(*left)
             })
             .map(|(index, _)| index)
             .collect();

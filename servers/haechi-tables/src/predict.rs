@@ -75,7 +75,13 @@ pub(crate) fn inspect(path: &Path, page: usize) -> Result<String, Problem> {
     let mut text = String::new();
     for page in &document.pages {
         let rules = pdf::rules::of_page(page);
-        text.push_str(&format!("page {} {:.0}x{:.0} curves {}\n", page.number, page.width, page.height, page.curves));
+        text.push_str(&format!(
+            "page {} {:.0}x{:.0} curves {}\n",
+            page.number,
+            page.width,
+            page.height,
+            page.curves.len()
+        ));
         for (name, segments) in [("h", &rules.horizontal), ("v", &rules.vertical)] {
             for segment in segments {
                 text.push_str(&format!("{name} at {:.1} {:.1}..{:.1}\n", segment.at, segment.from, segment.to));

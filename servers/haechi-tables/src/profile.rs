@@ -132,7 +132,13 @@ fn check_totals(table: &Loaded, suspicious: &mut Vec<Suspicion>) {
     if table.truncated {
         return;
     }
-    for column in table.table.head.columns.iter().filter(|column| column.kind.is_numeric() && column.kind != crate::table::ColumnKind::Percent) {
+    for column in table
+        .table
+        .head
+        .columns
+        .iter()
+        .filter(|column| column.kind.is_numeric() && column.kind != crate::table::ColumnKind::Percent)
+    {
         if column.unit.as_deref().is_some_and(|unit| unit.contains('%')) {
             continue;
         }
@@ -143,14 +149,16 @@ fn check_totals(table: &Loaded, suspicious: &mut Vec<Suspicion>) {
         for (index, row) in table.rows.iter().enumerate().filter(|(_, row)| row.kind == Some(RowKind::Total)) {
             let Some(found) = value(row) else { continue };
             // A total may stand above its items or below them.
-            let above: Vec<&Row> = table.rows.iter().take(index).rev().take_while(|row| row.kind != Some(RowKind::Total)).collect();
+            let above: Vec<&Row> =
+                table.rows.iter().take(index).rev().take_while(|row| row.kind != Some(RowKind::Total)).collect();
             let items: Vec<&Row> = if above.is_empty() {
                 table.rows.iter().skip(index + 1).take_while(|row| row.kind != Some(RowKind::Total)).collect()
             } else {
                 above
             };
             let add = |kind: Option<RowKind>| {
-                let numbers: Vec<Decimal> = items.iter().filter(|row| row.kind == kind).filter_map(|row| value(row)).collect();
+                let numbers: Vec<Decimal> =
+                    items.iter().filter(|row| row.kind == kind).filter_map(|row| value(row)).collect();
                 (numbers.iter().copied().fold(Decimal::ZERO, Decimal::plus), numbers)
             };
             let (sum, numbers) = add(None);
@@ -158,20 +166,23 @@ fn check_totals(table: &Loaded, suspicious: &mut Vec<Suspicion>) {
                 continue;
             }
             let places = numbers.iter().map(|number| number.places()).chain([found.places()]).max().unwrap_or(0);
-            let agrees = |sum: Decimal, count: usize| {
-                found.near(sum, places, u64::try_from(count).unwrap_or(1) + 1)
-            };
+            let agrees = |sum: Decimal, count: usize| found.near(sum, places, u64::try_from(count).unwrap_or(1) + 1);
             let (of_subtotals, subtotals) = add(Some(RowKind::Subtotal));
-            let confirmed = agrees(sum, numbers.len()) || 1 < subtotals.len() && agrees(of_subtotals, subtotals.len());
+            let whole = |sum: Decimal| found.minus(sum).is_zero();
+            let exact = whole(sum) || 1 < subtotals.len() && whole(of_subtotals);
+            let rounded = agrees(sum, numbers.len()) || 1 < subtotals.len() && agrees(of_subtotals, subtotals.len());
+            let (kind, message) = if exact {
+                ("total_confirmed", "합계가 항목의 합과 맞습니다")
+            } else if rounded {
+                ("total_rounded", "합계와 항목의 합이 반올림으로 생길 만큼 다릅니다")
+            } else {
+                ("total_mismatch", "합계가 항목의 합과 맞지 않습니다")
+            };
             suspicious.push(Suspicion {
-                kind: if confirmed { "total_confirmed" } else { "total_mismatch" }.to_owned(),
+                kind: kind.to_owned(),
                 range: place(row, column),
                 column: Some(column.name.clone()),
-                message: if confirmed {
-                    "합계가 항목의 합과 맞습니다".to_owned()
-                } else {
-                    "합계가 항목의 합과 맞지 않습니다".to_owned()
-                },
+                message: message.to_owned(),
                 expected: Some(sum.to_string()),
                 found: Some(found.to_string()),
             });

@@ -31,7 +31,10 @@ pub const KIND_COLUMN: &str = "_행구분";
 pub fn check_names(tables: &[NamedSource]) -> Result<(), Error> {
     let input = |message: &str, hint: &str| Error::Input { message: message.to_owned(), hint: Some(hint.to_owned()) };
     if tables.is_empty() || TABLES_MAX < tables.len() {
-        return Err(input("조회할 표를 1개 이상 12개 이하로 적어 주십시오", "tables에 {\"id\": …, \"name\": …}을 적습니다"));
+        return Err(input(
+            "조회할 표를 1개 이상 12개 이하로 적어 주십시오",
+            "tables에 {\"id\": …, \"name\": …}을 적습니다",
+        ));
     }
     for (index, table) in tables.iter().enumerate() {
         let name = table.name.as_str();
@@ -50,7 +53,11 @@ pub fn check_names(tables: &[NamedSource]) -> Result<(), Error> {
 }
 
 /// Runs a statement over loaded tables.
-pub async fn run(input: &QueryTables, loaded: &[Loaded], cancelled: impl Fn() -> bool + Send + 'static) -> Result<QueryRows, Error> {
+pub async fn run(
+    input: &QueryTables,
+    loaded: &[Loaded],
+    cancelled: impl Fn() -> bool + Send + 'static,
+) -> Result<QueryRows, Error> {
     let limit = input.limit.unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX);
     let names: Vec<(String, Vec<String>)> =
         input.tables.iter().zip(loaded).map(|(source, table)| (source.name.clone(), column_names(table))).collect();
@@ -86,7 +93,8 @@ pub async fn run(input: &QueryTables, loaded: &[Loaded], cancelled: impl Fn() ->
     };
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let truncated = wanted < rows.len();
-    let columns = output_columns(&rows, &checked.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>(), loaded);
+    let columns =
+        output_columns(&rows, &checked.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>(), loaded);
     let values = rows.iter().take(wanted).map(row_values).collect();
     let mut notes = Vec::new();
     for (source, table) in input.tables.iter().zip(loaded) {
@@ -157,7 +165,10 @@ async fn fill(connection: &mut SqliteConnection, name: &str, names: &[String], t
             query = match value {
                 Value::Empty => query.bind(None::<String>),
                 Value::Number(number) if column.kind == ColumnKind::Integer && number.fract() == 0.0 => {
-                    #[expect(clippy::cast_possible_truncation, reason = "cells hold integers of at most 53 bits exactly")]
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "cells hold integers of at most 53 bits exactly"
+                    )]
                     let integer = number as i64;
                     query.bind(integer)
                 }
@@ -194,9 +205,8 @@ async fn watch(
 }
 
 fn output_columns(rows: &[SqliteRow], names: &[String], loaded: &[Loaded]) -> Vec<ContractColumn> {
-    let known = |name: &str| {
-        loaded.iter().flat_map(|table| &table.table.head.columns).find(|column| column.name == name)
-    };
+    let known =
+        |name: &str| loaded.iter().flat_map(|table| &table.table.head.columns).find(|column| column.name == name);
     let first = rows.first();
     let count = first.map_or(names.len(), |row| row.columns().len());
     (0..count)

@@ -48,7 +48,9 @@ pub fn find(content: &Content, named: &[NamedTable]) -> Vec<Region> {
         let ceiling = regions
             .iter()
             .take(index)
-            .filter(|above| above.span.left <= regions[index].span.right && regions[index].span.left <= above.span.right)
+            .filter(|above| {
+                above.span.left <= regions[index].span.right && regions[index].span.left <= above.span.right
+            })
             .map(|above| above.span.bottom + 1)
             .max()
             .unwrap_or(0);
@@ -272,9 +274,7 @@ fn is_words(cell: &SheetCell) -> bool {
     match &cell.value {
         // `01` is a code: no number, but a value and not a word.
         Value::Text(text) => {
-            !is_nil(text)
-                && written_number(text).is_none()
-                && !text.trim().bytes().all(|byte| byte.is_ascii_digit())
+            !is_nil(text) && written_number(text).is_none() && !text.trim().bytes().all(|byte| byte.is_ascii_digit())
         }
         _ => false,
     }
@@ -343,15 +343,7 @@ fn single_column(content: &Content, span: Span, title: Option<String>, unit: Opt
     if !is_words(head) || figures == 0 || figures < cells.count() {
         return None;
     }
-    Some(Region {
-        span,
-        header_rows: vec![span.top],
-        name: None,
-        title,
-        unit,
-        footnotes: Vec::new(),
-        confidence: 0.6,
-    })
+    Some(Region { span, header_rows: vec![span.top], name: None, title, unit, footnotes: Vec::new(), confidence: 0.6 })
 }
 
 /// Whether the first row of a span is a title, a unit or a form's label rather than a header.
@@ -397,9 +389,9 @@ fn is_above_table(content: &Content, span: Span) -> bool {
             if let [first, second] = cells
                 && first.column == span.left
                 && content.merge(span.top, first.column).is_none_or(|merge| merge.top == merge.bottom)
-                && content.merge(span.top, second.column).is_some_and(|merge| {
-                    merge.top == merge.bottom && merge.right == span.right && 2 < merge.columns()
-                })
+                && content
+                    .merge(span.top, second.column)
+                    .is_some_and(|merge| merge.top == merge.bottom && merge.right == span.right && 2 < merge.columns())
             {
                 return content.cell(span.top + 1, first.column).is_some();
             }
@@ -428,8 +420,7 @@ fn cut_notes(content: &Content, span: &mut Span) -> Vec<String> {
         }
         let Some(only) = cells.first() else { break };
         let text = only.text();
-        let merged_wide =
-            content.merge(*row, only.column).is_some_and(|merge| width * 6 <= merge.columns() * 10);
+        let merged_wide = content.merge(*row, only.column).is_some_and(|merge| width * 6 <= merge.columns() * 10);
         let labels = 1 < cells.len();
         if labels || merged_wide || looks_like_note(&text) {
             first_note = Some(index);
@@ -450,9 +441,12 @@ fn cut_notes(content: &Content, span: &mut Span) -> Vec<String> {
 fn looks_like_note(text: &str) -> bool {
     let trimmed = text.trim_start();
     let lower = trimmed.to_ascii_lowercase();
-    let marked = ["(", "*", "※", "주)", "주 ", "주:", "注", "note", "source", "자료", "출처", "비고", "1)", "2)", "3)", "†", "‡", "＊", "☞"]
-        .iter()
-        .any(|mark| lower.starts_with(mark));
+    let marked = [
+        "(", "*", "※", "주)", "주 ", "주:", "注", "note", "source", "자료", "출처", "비고", "1)", "2)", "3)", "†", "‡",
+        "＊", "☞",
+    ]
+    .iter()
+    .any(|mark| lower.starts_with(mark));
     marked || 45 < trimmed.chars().count()
 }
 
@@ -481,14 +475,12 @@ fn one_line(text: &str) -> String {
 }
 
 fn unit_in(content: &Content, span: Span) -> Option<String> {
-    content
-        .rows
-        .range(span.top..=span.bottom)
-        .flat_map(|(row, _)| content.own(*row, span.left, span.right))
-        .find_map(|cell| match &cell.value {
+    content.rows.range(span.top..=span.bottom).flat_map(|(row, _)| content.own(*row, span.left, span.right)).find_map(
+        |cell| match &cell.value {
             Value::Text(text) => unit_of(text),
             _ => None,
-        })
+        },
+    )
 }
 
 /// The unit that a text states: `(단위 : 억원)`, `단위: 천달러, %`, `In millions of CHF`.

@@ -13,7 +13,11 @@ pub fn record(row: &Row, columns: &[Column], raw: bool) -> Json {
         let value = match row.cells.get(column.index) {
             None => Json::Null,
             Some(cell) if raw => {
-                if cell.value.is_empty() { Json::Null } else { cell.text.clone().into() }
+                if cell.value.is_empty() {
+                    Json::Null
+                } else {
+                    cell.text.clone().into()
+                }
             }
             Some(cell) => match cell.typed(column.kind) {
                 Value::Text(text) => text.trim().into(),
@@ -27,9 +31,8 @@ pub fn record(row: &Row, columns: &[Column], raw: bool) -> Json {
 
 /// A Markdown table of what is shown; figures stand at the right.
 pub fn markdown(columns: &[Column], rows: &[Row]) -> String {
-    let escape = |text: &str| {
-        text.split_whitespace().collect::<Vec<_>>().join(" ").replace('\\', "\\\\").replace('|', "\\|")
-    };
+    let escape =
+        |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace('\\', "\\\\").replace('|', "\\|");
     let mut text = String::from("|");
     for column in columns {
         text.push_str(&format!(" {} |", escape(&column.name)));
@@ -78,9 +81,8 @@ pub fn json(columns: &[Column], rows: &[Row]) -> String {
 
 /// A page with the table, its merged headers and its source.
 pub fn html(loaded: &Loaded) -> String {
-    let escape = |text: &str| {
-        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-    };
+    let escape =
+        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let columns = &loaded.table.head.columns;
     let title = loaded.table.title.clone().unwrap_or_else(|| loaded.citation());
     let mut text = format!(

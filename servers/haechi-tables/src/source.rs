@@ -228,7 +228,9 @@ pub fn read_pdf(path: &Path, shown: &str, wanted: Vec<usize>, limits: PdfLimits)
         .stack_size(STACK_BYTES)
         .spawn(move || pages::read(bytes, &options))
         .map_err(|_| Error::Internal)?;
-    let read = worker.join().map_err(|_| Error::Damaged { path: shown.to_owned(), what: "읽다가 멈췄습니다".to_owned() })?;
+    let read = worker
+        .join()
+        .map_err(|_| Error::Damaged { path: shown.to_owned(), what: "읽다가 멈췄습니다".to_owned() })?;
     read.map_err(|error| of_pdf_error(shown, &error))
 }
 
@@ -237,7 +239,9 @@ fn of_pdf_error(shown: &str, error: &PdfError) -> Error {
     match error {
         PdfError::PasswordRequired => Error::PasswordRequired { path },
         PdfError::UnsupportedEncryption => Error::Unsupported { path, why: Unsupported::Encryption },
-        PdfError::Damaged => Error::Damaged { path, what: "PDF의 구조가 깨졌거나 PDF가 아닙니다".to_owned() },
+        PdfError::Damaged => {
+            Error::Damaged { path, what: "PDF의 구조가 깨졌거나 PDF가 아닙니다".to_owned() }
+        }
         PdfError::NoPages => Error::Damaged { path, what: "쪽이 하나도 없습니다".to_owned() },
         PdfError::TooLarge { max, .. } => Error::TooLarge { path, what: format!("{}MB 이상", max >> 20) },
         PdfError::TimedOut { .. } => Error::TimedOut { path },
@@ -264,7 +268,10 @@ pub fn notes_of_pdf(document: &PdfDocument) -> Vec<String> {
     }
     let recognised = numbers(&pages::Page::is_recognised_scan);
     if !recognised.is_empty() {
-        notes.push(format!("스캔에 문자 인식을 한 쪽: {}. 글자가 틀릴 수 있으니 원본과 대조해 주십시오", list(&recognised)));
+        notes.push(format!(
+            "스캔에 문자 인식을 한 쪽: {}. 글자가 틀릴 수 있으니 원본과 대조해 주십시오",
+            list(&recognised)
+        ));
     }
     let unmapped = numbers(&|page: &pages::Page| page.glyphs.len() < page.unmapped * 5 && 10 < page.unmapped);
     if !unmapped.is_empty() {

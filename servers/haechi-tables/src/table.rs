@@ -163,7 +163,9 @@ pub fn head(content: &Content, span: Span, header_rows: &[u32], unit: Option<&st
             let column = span.left + u32::try_from(index).unwrap_or(u32::MAX);
             content.cell(*row, column).is_some()
         });
-        let filled = rows.iter().any(|row| row.cells.get(index).is_some_and(|cell| !cell.value.is_empty() && cell.merged_from.is_none()));
+        let filled = rows
+            .iter()
+            .any(|row| row.cells.get(index).is_some_and(|cell| !cell.value.is_empty() && cell.merged_from.is_none()));
         // Spacers, and columns that only lie under merged cells, are no columns of data.
         if !own_header && !filled {
             continue;
@@ -186,7 +188,9 @@ pub fn head(content: &Content, span: Span, header_rows: &[u32], unit: Option<&st
             name = format!("{name} ({count})");
         }
         let unit = unit_of_header(&path).or(written_unit).or_else(|| {
-            (kind.is_numeric() && kind != ColumnKind::Percent && !is_counter(&name)).then(|| unit.map(str::to_owned)).flatten()
+            (kind.is_numeric() && kind != ColumnKind::Percent && !is_counter(&name))
+                .then(|| unit.map(str::to_owned))
+                .flatten()
         });
         columns.push(Column { name, kind, unit, index, at: letters.then_some(letter) });
     }
@@ -196,9 +200,46 @@ pub fn head(content: &Content, span: Span, header_rows: &[u32], unit: Option<&st
 /// A unit in the brackets of a header: `잔액(억원)`, `비중 (%)`.
 fn unit_of_header(path: &[&str]) -> Option<String> {
     const KNOWN: [&str; 40] = [
-        "%", "%p", "%P", "원", "천원", "만원", "백만원", "억원", "십억원", "조원", "건", "명", "좌", "개", "개사", "인",
-        "개월", "년", "일", "배", "점", "bp", "bps", "천명", "만명", "세대", "가구", "대", "회", "호", "㎡", "kg", "톤",
-        "USD", "달러", "천달러", "백만달러", "억달러", "$", "€",
+        "%",
+        "%p",
+        "%P",
+        "원",
+        "천원",
+        "만원",
+        "백만원",
+        "억원",
+        "십억원",
+        "조원",
+        "건",
+        "명",
+        "좌",
+        "개",
+        "개사",
+        "인",
+        "개월",
+        "년",
+        "일",
+        "배",
+        "점",
+        "bp",
+        "bps",
+        "천명",
+        "만명",
+        "세대",
+        "가구",
+        "대",
+        "회",
+        "호",
+        "㎡",
+        "kg",
+        "톤",
+        "USD",
+        "달러",
+        "천달러",
+        "백만달러",
+        "억달러",
+        "$",
+        "€",
     ];
     path.iter().rev().find_map(|text| {
         if let Some(unit) = unit_of(text) {
@@ -267,7 +308,11 @@ fn kind_of(rows: &[Row], index: usize) -> (ColumnKind, Option<String>) {
     let of = |name: &str| counts.get(name).copied().unwrap_or(0);
     let (numbers, texts) = (of("number"), of("text"));
     let meant = numbers + texts + of("boolean") + of("date") + of("duration");
-    let unit = units.iter().max_by_key(|(_, times)| **times).filter(|(_, times)| numbers < 2 * **times).map(|(unit, _)| (*unit).to_owned());
+    let unit = units
+        .iter()
+        .max_by_key(|(_, times)| **times)
+        .filter(|(_, times)| numbers < 2 * **times)
+        .map(|(unit, _)| (*unit).to_owned());
     let kind = if meant == 0 {
         if of("error") + of("nil") == 0 { ColumnKind::Empty } else { ColumnKind::Text }
     } else if !codes && meant * 7 <= numbers * 10 {
@@ -296,13 +341,28 @@ fn row_kind(cells: &[Cell]) -> Option<RowKind> {
     let Value::Text(text) = &first.value else { return None };
     let plain: String = text
         .chars()
-        .filter(|character| !character.is_whitespace() && !matches!(character, '(' | ')' | '[' | ']' | '<' | '>' | ':' | '：'))
+        .filter(|character| {
+            !character.is_whitespace() && !matches!(character, '(' | ')' | '[' | ']' | '<' | '>' | ':' | '：')
+        })
         .collect::<String>()
         .to_lowercase();
     let figures = own.iter().any(|cell| !matches!(&cell.value, Value::Text(text) if written_number(text).is_none()));
     if figures || 1 < own.len() {
         const TOTALS: [&str; 14] = [
-            "합계", "총계", "계", "총합계", "전체합계", "총액", "합", "total", "totals", "grandtotal", "합계액", "合计", "总计", "資産總計",
+            "합계",
+            "총계",
+            "계",
+            "총합계",
+            "전체합계",
+            "총액",
+            "합",
+            "total",
+            "totals",
+            "grandtotal",
+            "합계액",
+            "合计",
+            "总计",
+            "資産總計",
         ];
         const SUBTOTALS: [&str; 8] = ["소계", "중계", "누계", "subtotal", "sub-total", "小计", "소합계", "부분합"];
         if TOTALS.contains(&plain.as_str()) {

@@ -152,7 +152,8 @@ fn half_width(character: char) -> char {
 /// What stands for "nothing" in a column of numbers.
 pub fn is_nil(text: &str) -> bool {
     let text = text.trim();
-    text.is_empty() || matches!(text, "-" | "–" | "—" | "－" | "..." | "…" | ".." | "n/a" | "N/A" | "NA" | "n.a." | "x" | "X" | "*")
+    text.is_empty()
+        || matches!(text, "-" | "–" | "—" | "－" | "..." | "…" | ".." | "n/a" | "N/A" | "NA" | "n.a." | "x" | "X" | "*")
 }
 
 /// Removes characters that change how text runs or that nobody sees.

@@ -312,7 +312,7 @@ pub struct ColumnProfile {
 /// Something in a table that deserves a second look.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Suspicion {
-    /// `total_mismatch`, `total_confirmed`, `text_in_numbers`, `blank_row`, `duplicate_row`,
+    /// `total_mismatch`, `total_rounded`, `total_confirmed`, `text_in_numbers`, `blank_row`, `duplicate_row`,
     /// `mixed_units`, `error_value`, `hidden_row`.
     pub kind: String,
     /// The cell or row.

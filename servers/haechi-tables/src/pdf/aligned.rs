@@ -21,7 +21,9 @@ pub fn find(lines: &[Line], taken: &[Grid], charts: &[Rect]) -> Vec<Grid> {
         .iter()
         .filter(|line| {
             let inside = |rect: &Rect| rect.top < line.rect.middle_y() && line.rect.middle_y() < rect.bottom;
-            !taken.iter().any(|grid| inside(&grid.rect) && grid.rect.left < line.rect.right && line.rect.left < grid.rect.right)
+            !taken
+                .iter()
+                .any(|grid| inside(&grid.rect) && grid.rect.left < line.rect.right && line.rect.left < grid.rect.right)
         })
         .collect();
     let mut found = Vec::new();
@@ -91,9 +93,9 @@ fn run_end(rows: &[Row<'_>], start: usize) -> usize {
         if row.chunks.len() < 2 {
             lonely += 1;
             // A label or a section may stand alone; text does not.
-            let widest = rows.get(start..end).map_or(0.0, |run| {
-                run.iter().map(|row| row.right() - row.left()).fold(0.0, f64::max)
-            });
+            let widest = rows
+                .get(start..end)
+                .map_or(0.0, |run| run.iter().map(|row| row.right() - row.left()).fold(0.0, f64::max));
             if 2 < lonely || 0.55 * widest < row.right() - row.left() {
                 break;
             }
@@ -111,7 +113,12 @@ fn table(rows: &[Row<'_>]) -> Option<Grid> {
     if multi < LINES_MIN {
         return None;
     }
-    let leaders = rows.iter().filter(|row| row.chunks.iter().any(|chunk| chunk.words.iter().any(|word| is_leader(&word.text) && 3 < word.text.len()))).count();
+    let leaders = rows
+        .iter()
+        .filter(|row| {
+            row.chunks.iter().any(|chunk| chunk.words.iter().any(|word| is_leader(&word.text) && 3 < word.text.len()))
+        })
+        .count();
     if rows.len() < 2 * leaders {
         // A table of contents.
         return None;

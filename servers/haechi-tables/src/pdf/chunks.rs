@@ -65,11 +65,8 @@ impl Row<'_> {
 /// sizes part chunks, and two figures are parted by less.
 pub fn cut<'a>(line: &'a Line, left: f64, right: f64, gap: f64) -> Option<Row<'a>> {
     let mut chunks: Vec<Chunk<'a>> = Vec::new();
-    let words: Vec<&Word> = line
-        .words
-        .iter()
-        .filter(|word| left <= word.rect.middle_x() && word.rect.middle_x() <= right)
-        .collect();
+    let words: Vec<&Word> =
+        line.words.iter().filter(|word| left <= word.rect.middle_x() && word.rect.middle_x() <= right).collect();
     for (index, word) in words.iter().enumerate() {
         let size = word.size.max(line.size * 0.6);
         let joins = chunks.last().is_some_and(|chunk| {
@@ -126,9 +123,39 @@ pub fn is_figure(text: &str) -> bool {
     }
     let marks = text.chars().filter(|character| {
         character.is_ascii_digit()
-            || matches!(character, '.' | ',' | '%' | '(' | ')' | '-' | '–' | '—' | '−' | '*' | '$' | '€' | '£' | '±' | '<' | '>' | '~' | '/' | ' ' | '†' | '‡' | '#' | '+' | '△' | '▲' | '▽' | '▼' | '₩')
+            || matches!(
+                character,
+                '.' | ','
+                    | '%'
+                    | '('
+                    | ')'
+                    | '-'
+                    | '–'
+                    | '—'
+                    | '−'
+                    | '*'
+                    | '$'
+                    | '€'
+                    | '£'
+                    | '±'
+                    | '<'
+                    | '>'
+                    | '~'
+                    | '/'
+                    | ' '
+                    | '†'
+                    | '‡'
+                    | '#'
+                    | '+'
+                    | '△'
+                    | '▲'
+                    | '▽'
+                    | '▼'
+                    | '₩'
+            )
     });
     let letters = text.chars().count();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    0 < digits && marks.count() == letters || matches!(text, "NA" | "†" | "#" | "‡" | "(X)" | "*" | "**" | "***" | "****" | "*****" | "✓" | "x" | "X")
+    0 < digits && marks.count() == letters
+        || matches!(text, "NA" | "†" | "#" | "‡" | "(X)" | "*" | "**" | "***" | "****" | "*****" | "✓" | "x" | "X")
 }

@@ -120,10 +120,8 @@ fn band(rows: &[Row<'_>], width: f64) -> Band {
 
 /// Runs of rules with nothing but rows of tables between them.
 fn chains(ats: &[f64], left: f64, right: f64, lines: &[Line]) -> Vec<(usize, usize)> {
-    let bands: Vec<Band> = ats
-        .windows(2)
-        .map(|pair| band(&rows_between(lines, pair[0], pair[1], left, right), right - left))
-        .collect();
+    let bands: Vec<Band> =
+        ats.windows(2).map(|pair| band(&rows_between(lines, pair[0], pair[1], left, right), right - left)).collect();
     let mut found = Vec::new();
     let mut start = 0;
     while start < bands.len() {
@@ -137,7 +135,10 @@ fn chains(ats: &[f64], left: f64, right: f64, lines: &[Line]) -> Vec<(usize, usi
         }
         // What follows the last tabular band is a heading of something else.
         let last = (start..end).rev().find(|index| bands[*index] == Band::Tabular);
-        let first = (start..end).find(|index| bands[*index] == Band::Tabular || (bands[*index] == Band::Short && *index + 1 < end && bands[*index + 1] == Band::Tabular));
+        let first = (start..end).find(|index| {
+            bands[*index] == Band::Tabular
+                || (bands[*index] == Band::Short && *index + 1 < end && bands[*index + 1] == Band::Tabular)
+        });
         if let (Some(first), Some(last)) = (first, last) {
             found.extend(split_at_captions(first, last + 1, ats, left, right, lines));
         }
@@ -217,7 +218,12 @@ fn table(ats: &[f64], left: f64, right: f64, horizontal: &[Segment], lines: &[Li
     let rect = Rect::new(left + 4.0, top, right - 4.0, bottom);
     let inside: Vec<Segment> = horizontal
         .iter()
-        .filter(|segment| top + 2.0 < segment.at && segment.at < bottom - 2.0 && left - 8.0 <= segment.from && segment.to <= right + 8.0)
+        .filter(|segment| {
+            top + 2.0 < segment.at
+                && segment.at < bottom - 2.0
+                && left - 8.0 <= segment.from
+                && segment.to <= right + 8.0
+        })
         .copied()
         .collect();
     let grid = textgrid::build(&Region { rows: &rows, rules: &inside, rect }, Evidence::Framed)?;

@@ -8,7 +8,8 @@ const SIDES: f64 = 12.0;
 /// A table that goes on ends in the lower part of its page and begins in the upper part of the next.
 const ENDS_BELOW: f64 = 0.55;
 const BEGINS_ABOVE: f64 = 0.4;
-/// Lines of running text that may stand between the parts: a page's head or foot, a note.
+/// Lines that may stand below a part: a note, the foot of the page. Above the next one only a line
+/// that says it goes on may stand, since any other is the title of a table of its own.
 const LINES_BETWEEN_MAX: usize = 1;
 const HEADER_ROWS_MAX: usize = 5;
 
@@ -23,17 +24,21 @@ pub(super) fn joined(tables: Vec<PdfTable>, height_of: impl Fn(usize) -> f64) ->
     for (table, is_first) in tables.into_iter().zip(firsts) {
         let goes_on = is_first
             && found.last().is_some_and(|before| {
-                let (last, next) = (before.pages.last().copied().unwrap_or(0), table.pages.first().copied().unwrap_or(0));
+                let (last, next) =
+                    (before.pages.last().copied().unwrap_or(0), table.pages.first().copied().unwrap_or(0));
                 last + 1 == next
                     && ENDS_BELOW * height_of(last) < before.last_bottom
                     && table.grid.rect.top < BEGINS_ABOVE * height_of(next)
                     && same_columns(&before.grid, &table.grid)
                     && before.lines_below <= LINES_BETWEEN_MAX
-                    && table.lines_above <= LINES_BETWEEN_MAX
+                    && (table.lines_above == 0 || table.says_continued)
             });
-        let repeated = if goes_on { found.last().map_or(0, |before| repeated_header(&before.grid, &table.grid)) } else { 0 };
+        let repeated =
+            if goes_on { found.last().map_or(0, |before| repeated_header(&before.grid, &table.grid)) } else { 0 };
         match found.last_mut() {
-            Some(before) if goes_on && (0 < repeated || !has_own_header(&table.grid)) => append(before, table, repeated),
+            Some(before) if goes_on && (0 < repeated || !has_own_header(&table.grid)) => {
+                append(before, table, repeated)
+            }
             _ => found.push(table),
         }
     }
@@ -68,7 +73,10 @@ fn repeated_header(a: &Grid, b: &Grid) -> usize {
 /// A first row of nothing but words over columns of figures heads a table of its own.
 fn has_own_header(grid: &Grid) -> bool {
     let figures = |row: usize| {
-        grid.cells.iter().filter(|cell| cell.row == row && super::chunks::is_figure(&cell.text) && !cell.text.is_empty()).count()
+        grid.cells
+            .iter()
+            .filter(|cell| cell.row == row && super::chunks::is_figure(&cell.text) && !cell.text.is_empty())
+            .count()
     };
     figures(0) == 0 && (1..grid.rows).any(|row| 0 < figures(row))
 }

@@ -132,14 +132,10 @@ fn build(rules: &Rules, lines: &[Line]) -> Option<Grid> {
     };
     for row in 0..rows {
         for column in 0..columns {
-            if column + 1 < columns
-                && coverage(&rules.vertical, xs[column + 1], SAME, ys[row], ys[row + 1]) < DRAWN
-            {
+            if column + 1 < columns && coverage(&rules.vertical, xs[column + 1], SAME, ys[row], ys[row + 1]) < DRAWN {
                 unite(&mut parent, index(row, column), index(row, column + 1));
             }
-            if row + 1 < rows
-                && coverage(&rules.horizontal, ys[row + 1], SAME, xs[column], xs[column + 1]) < DRAWN
-            {
+            if row + 1 < rows && coverage(&rules.horizontal, ys[row + 1], SAME, xs[column], xs[column + 1]) < DRAWN {
                 unite(&mut parent, index(row, column), index(row + 1, column));
             }
         }

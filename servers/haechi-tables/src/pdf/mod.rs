@@ -32,6 +32,8 @@ pub struct PdfTable {
     /// Lines of text above the first part and below the last, without the margins of the page.
     lines_above: usize,
     lines_below: usize,
+    /// A line right above says that the table goes on from the page before.
+    says_continued: bool,
     pub title: Option<String>,
     pub unit: Option<String>,
 }
@@ -39,7 +41,17 @@ pub struct PdfTable {
 impl PdfTable {
     fn on_page(page: usize, grid: Grid) -> Self {
         let last_bottom = grid.rect.bottom;
-        Self { pages: vec![page], grid, part_starts: vec![0], last_bottom, lines_above: 0, lines_below: 0, title: None, unit: None }
+        Self {
+            pages: vec![page],
+            grid,
+            part_starts: vec![0],
+            last_bottom,
+            lines_above: 0,
+            lines_below: 0,
+            says_continued: false,
+            title: None,
+            unit: None,
+        }
     }
 
     /// The page that a row of the table stands on.
@@ -52,9 +64,8 @@ impl PdfTable {
 /// The tables of a document in reading order.
 pub fn find(document: &PdfDocument) -> Vec<PdfTable> {
     let tables = document.pages.iter().flat_map(tables_of_page).collect();
-    let height_of = |number: usize| {
-        document.pages.iter().find(|page| page.number == number).map_or(0.0, |page| page.height)
-    };
+    let height_of =
+        |number: usize| document.pages.iter().find(|page| page.number == number).map_or(0.0, |page| page.height);
     join::joined(tables, height_of)
 }
 
@@ -70,6 +81,13 @@ fn tables_of_page(page: &Page) -> Vec<PdfTable> {
             let between = |from: f64, to: f64| {
                 lines.iter().filter(|line| from < line.rect.middle_y() && line.rect.middle_y() < to).count()
             };
+            table.says_continued = lines.iter().filter(|line| line.rect.middle_y() < rect.top).any(|line| {
+                let text = line.text().to_lowercase();
+                text.contains("계속")
+                    || text.contains("이어서")
+                    || text.contains("continued")
+                    || text.contains("cont'd")
+            });
             table.lines_above = between(head, rect.top);
             table.lines_below = between(rect.bottom, foot);
             table
@@ -116,8 +134,28 @@ fn find_in_lines(page: &Page, lines: &[Line]) -> Vec<Grid> {
             found.push(grid);
         }
     }
+    found.retain(|grid| !is_chart(grid, page));
     found.sort_by(|a, b| a.rect.top.total_cmp(&b.rect.top).then(a.rect.left.total_cmp(&b.rect.left)));
     found
+}
+
+/// A drawing with words in it: curves or slanted lines run through it, or most of it is empty.
+fn is_chart(grid: &Grid, page: &Page) -> bool {
+    let filled = grid.cells.iter().filter(|cell| !cell.text.is_empty()).count();
+    let covered: usize =
+        grid.cells.iter().filter(|cell| !cell.text.is_empty()).map(|cell| cell.rows * cell.columns).sum();
+    let curves = page
+        .curves
+        .iter()
+        .filter(|(x, y)| {
+            // Rounded corners lie on the border.
+            let inner = grid.rect.grown(-4.0);
+            inner.contains(*x, *y)
+        })
+        .count();
+    let sparse = covered * 3 < grid.rows * grid.columns;
+    let ruled = grid.evidence == Evidence::Ruled;
+    (filled < 4 * curves) || (3 < curves && sparse) || (sparse && !ruled)
 }
 
 /// Each table with its number on the page where it begins.

@@ -20,7 +20,8 @@ pub(super) fn refined(mut grid: Grid, rules: &Rules, lines: &[Line]) -> Grid {
         return grid;
     }
     let rect = grid.rect;
-    let uprights: Vec<f64> = rules.vertical.iter().filter(|rule| 0.5 * rect.height() < rule.length()).map(|rule| rule.at).collect();
+    let uprights: Vec<f64> =
+        rules.vertical.iter().filter(|rule| 0.5 * rect.height() < rule.length()).map(|rule| rule.at).collect();
     let rows: Vec<Row<'_>> = lines
         .iter()
         .filter(|line| {
@@ -121,7 +122,8 @@ fn split_tall_cells(grid: &mut Grid, lines: &[Line]) {
                 continue;
             }
             lines_in += 1;
-            let row = bands.iter().position(|band| band.is_some_and(|(top, bottom)| top - SAME <= y && y <= bottom + SAME));
+            let row =
+                bands.iter().position(|band| band.is_some_and(|(top, bottom)| top - SAME <= y && y <= bottom + SAME));
             if let Some(slot) = row.and_then(|row| texts.get_mut(row)) {
                 slot.extend(words);
             }

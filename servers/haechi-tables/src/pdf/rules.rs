@@ -64,7 +64,7 @@ pub fn of_shades(page: &Page) -> Rules {
 
 /// The rules with the edges of shaded cells added wherever these lie inside what rules enclose.
 pub fn with_shades(page: &Page, rules: &Rules, enclosed: &[Rect]) -> Rules {
-    let mut all = rules.clone();
+    let mut edges = Vec::new();
     for area in &page.areas {
         if area.is_white() || !enclosed.iter().any(|rect| inside(&area.rect, &rect.grown(4.0))) {
             continue;
@@ -73,13 +73,25 @@ pub fn with_shades(page: &Page, rules: &Rules, enclosed: &[Rect]) -> Rules {
         // A shade that ends a little beside a rule belongs to that rule; only where none is near
         // does its edge part two rows.
         for at in [top, bottom] {
-            let near = rules.horizontal.iter().any(|rule| (rule.at - at).abs() < 7.0 && rule.from < right && left < rule.to);
+            let near =
+                rules.horizontal.iter().any(|rule| (rule.at - at).abs() < 7.0 && rule.from < right && left < rule.to);
             if !near && 6.0 < bottom - top {
-                all.horizontal.push(Segment { at, from: left, to: right });
+                edges.push(Segment { at, from: left, to: right });
             }
         }
     }
-    Rules { horizontal: join(all.horizontal), vertical: join(all.vertical) }
+    // Cells shaded one by one say nothing about rows; a stripe through the table does.
+    let mut edges = join(edges);
+    edges.retain(|edge| {
+        enclosed.iter().any(|rect| {
+            rect.top <= edge.at
+                && edge.at <= rect.bottom
+                && 0.6 * rect.width() < edge.length()
+                && rect.left - 8.0 < edge.from
+        })
+    });
+    edges.extend(&rules.horizontal);
+    Rules { horizontal: join(edges), vertical: rules.vertical.clone() }
 }
 
 fn inside(inner: &Rect, outer: &Rect) -> bool {

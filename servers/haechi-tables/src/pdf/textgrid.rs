@@ -102,7 +102,10 @@ fn header_lines(rows: &[Row<'_>], full: &[f64]) -> usize {
     }
     let mut count = first_data.min(HEADER_LINES_MAX);
     // A line that only names a section stands between the headers and the figures.
-    while 1 < count && rows.get(count - 1).is_some_and(|row| row.chunks.len() == 1) && rows.get(..count - 1).is_some_and(|above| above.iter().any(|row| 1 < row.chunks.len())) {
+    while 1 < count
+        && rows.get(count - 1).is_some_and(|row| row.chunks.len() == 1)
+        && rows.get(..count - 1).is_some_and(|above| above.iter().any(|row| 1 < row.chunks.len()))
+    {
         let lonely = rows.get(count - 1).is_some_and(|row| {
             let first_left = rows.iter().skip(count).map(Row::left).fold(f64::INFINITY, f64::min);
             row.left() <= first_left + 2.0 * row.size
@@ -150,7 +153,8 @@ pub fn columns_of(rows: &[Row<'_>], header_count: usize) -> Option<Vec<(f64, f64
         depth += step;
         if before <= allowed && allowed < depth {
             start = Some(at);
-        } else if allowed < before && depth <= allowed
+        } else if allowed < before
+            && depth <= allowed
             && let Some(from) = start.take()
         {
             match columns.last_mut() {
@@ -281,7 +285,9 @@ fn bridges(rows: &[Row<'_>], partial: &[Segment], columns: &[(f64, f64)]) -> Vec
             .map(|(index, _)| index)
             .collect();
         if let (Some(from), Some(to)) = (under.first(), under.last())
-            && !found.iter().any(|bridge| (bridge.at - segment.at).abs() < 3.0 && bridge.first <= *to && *from <= bridge.last)
+            && !found
+                .iter()
+                .any(|bridge| (bridge.at - segment.at).abs() < 3.0 && bridge.first <= *to && *from <= bridge.last)
         {
             found.push(Bridge { at: segment.at, first: *from, last: *to });
         }
@@ -291,7 +297,8 @@ fn bridges(rows: &[Row<'_>], partial: &[Segment], columns: &[(f64, f64)]) -> Vec
     }
     for (index, row) in rows.iter().enumerate() {
         // The headers below may stand on another line than one that is as tall as both.
-        let Some(below) = rows.iter().skip(index + 1).take(3).find(|below| row.chunks.len() < below.chunks.len()) else {
+        let Some(below) = rows.iter().skip(index + 1).take(3).find(|below| row.chunks.len() < below.chunks.len())
+        else {
             continue;
         };
         let spanning = row.chunks.iter().any(|chunk| 1 < reach(columns, chunk.left, chunk.right).len());
@@ -305,11 +312,10 @@ fn bridges(rows: &[Row<'_>], partial: &[Segment], columns: &[(f64, f64)]) -> Vec
         // Headers below are shared out among the headers above, each to the nearest.
         let mut shares: Vec<Vec<&Chunk<'_>>> = row.chunks.iter().map(|_| Vec::new()).collect();
         for under in &below.chunks {
-            let nearest = row
-                .chunks
-                .iter()
-                .enumerate()
-                .min_by(|a, b| (a.1.middle() - under.middle()).abs().total_cmp(&(b.1.middle() - under.middle()).abs()));
+            let nearest =
+                row.chunks.iter().enumerate().min_by(|a, b| {
+                    (a.1.middle() - under.middle()).abs().total_cmp(&(b.1.middle() - under.middle()).abs())
+                });
             if let Some(share) = nearest.and_then(|(chunk, _)| shares.get_mut(chunk)) {
                 share.push(under);
             }
@@ -346,7 +352,8 @@ fn bridges(rows: &[Row<'_>], partial: &[Segment], columns: &[(f64, f64)]) -> Vec
                     _ => continue,
                 }
             };
-            let taken = found.iter().any(|bridge| (bridge.at - at).abs() < 3.0 && bridge.first <= last && first <= bridge.last);
+            let taken =
+                found.iter().any(|bridge| (bridge.at - at).abs() < 3.0 && bridge.first <= last && first <= bridge.last);
             if first < last && !taken {
                 found.push(Bridge { at, first, last });
             }
@@ -450,7 +457,8 @@ fn parts_of<'w>(row: &Row<'w>, columns: &[(f64, f64)], borders: &[f64]) -> Vec<(
             // The name of a section may be longer than its column is wide.
             [0, ..] if lonely => parts.push((0, 0, words)),
             [] | [_] => {
-                let column = reached.first().copied().unwrap_or_else(|| column_at(borders, f64::midpoint(chunk.left, right)));
+                let column =
+                    reached.first().copied().unwrap_or_else(|| column_at(borders, f64::midpoint(chunk.left, right)));
                 push_part(&mut parts, column, column, words);
             }
             [first, .., last] => {
@@ -504,7 +512,8 @@ fn continues(
     let above = |column: usize| last.cells.iter().any(|cell| cell.0 <= column && column <= cell.1);
     let tight = distance < 0.86 * leading;
     let text = row.text();
-    let begins_small = text.chars().next().is_some_and(|first| first.is_lowercase() || matches!(first, '(' | '[' | '&'));
+    let begins_small =
+        text.chars().next().is_some_and(|first| first.is_lowercase() || matches!(first, '(' | '[' | '&'));
     if !has_first {
         // Text that goes on in a column beside the labels, under text.
         return parts.iter().all(|part| above(part.0) && !row.chunks.iter().any(|chunk| chunk.numeric))
@@ -517,11 +526,10 @@ fn continues(
     // A label alone: it ends the label above, or names what follows.
     let figures_above = last.cells.iter().any(|cell| 0 < cell.0);
     let follows_with_figures = next.is_some_and(|next| 1 < next.chunks.len());
-    let above_ends_open = last
-        .cells
-        .first()
-        .and_then(|cell| cell.2.last())
-        .is_some_and(|word| word.text.ends_with([',', '-', '–', '/']) || matches!(word.text.as_str(), "and" | "of" | "the" | "or" | "for" | "in" | "to"));
+    let above_ends_open = last.cells.first().and_then(|cell| cell.2.last()).is_some_and(|word| {
+        word.text.ends_with([',', '-', '–', '/'])
+            || matches!(word.text.as_str(), "and" | "of" | "the" | "or" | "for" | "in" | "to")
+    });
     if begins_small || above_ends_open {
         return figures_above || follows_with_figures || tight;
     }

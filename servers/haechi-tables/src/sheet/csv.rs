@@ -23,9 +23,9 @@ pub(super) struct Book {
 pub(super) fn open(path: &Path, shown: &str) -> Result<super::Book, Error> {
     let file = File::open(path).map_err(|_| Error::NoFile { path: shown.to_owned() })?;
     let mut sample = Vec::new();
-    file.take(u64::try_from(SAMPLE_BYTES).unwrap_or(u64::MAX))
-        .read_to_end(&mut sample)
-        .map_err(|_| Error::Damaged { path: shown.to_owned(), what: "파일을 끝까지 읽지 못했습니다".to_owned() })?;
+    file.take(u64::try_from(SAMPLE_BYTES).unwrap_or(u64::MAX)).read_to_end(&mut sample).map_err(|_| {
+        Error::Damaged { path: shown.to_owned(), what: "파일을 끝까지 읽지 못했습니다".to_owned() }
+    })?;
     let Some((encoding, name)) = detect_encoding(&sample) else {
         return Err(Error::Damaged { path: shown.to_owned(), what: "글자로 된 파일이 아닙니다".to_owned() });
     };
@@ -122,13 +122,17 @@ fn detect_encoding(sample: &[u8]) -> Option<(&'static Encoding, &'static str)> {
 fn detect_delimiter(text: &str, tab_by_name: bool) -> u8 {
     let mut best = (0_usize, if tab_by_name { b'\t' } else { b',' });
     for candidate in [b',', b'\t', b';', b'|'] {
-        let mut reader =
-            ::csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(candidate).from_reader(text.as_bytes());
+        let mut reader = ::csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(candidate)
+            .from_reader(text.as_bytes());
         let mut counts = std::collections::BTreeMap::new();
         for record in reader.records().take(200).filter_map(Result::ok) {
             *counts.entry(record.len()).or_insert(0_usize) += 1;
         }
-        let score = counts.iter().filter(|(fields, _)| 1 < **fields).map(|(fields, lines)| lines * fields.min(&8)).max();
+        let score =
+            counts.iter().filter(|(fields, _)| 1 < **fields).map(|(fields, lines)| lines * fields.min(&8)).max();
         let bonus = usize::from(candidate == b'\t' && tab_by_name) * 1_000;
         if let Some(score) = score
             && best.0 < score + bonus

@@ -317,7 +317,17 @@ fn is_minute(tokens: &[Token], index: usize) -> bool {
 
 fn show_date_part(part: &str, at: &Moment, twelve: bool, minute: bool) -> String {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ];
     let month = MONTHS.get(usize::from(at.month).saturating_sub(1)).copied().unwrap_or_default();

@@ -91,7 +91,10 @@ fn package_kind(file: &File, shown: &str) -> Result<Kind, Error> {
         if RATIO_MATTERS_FROM < entry.size() && RATIO_MAX < entry.size() / entry.compressed_size().max(1) {
             return Err(Error::TooLarge {
                 path: shown.to_owned(),
-                what: format!("압축을 풀면 {}배로 불어나는 항목이 있습니다", entry.size() / entry.compressed_size().max(1)),
+                what: format!(
+                    "압축을 풀면 {}배로 불어나는 항목이 있습니다",
+                    entry.size() / entry.compressed_size().max(1)
+                ),
             });
         }
         let Ok(name) = entry.name() else { continue };

@@ -38,8 +38,7 @@ pub(super) fn open(path: &Path, shown: &str) -> Result<super::Book, Error> {
                 hidden_styles.extend(current_style.clone());
             }
             "table" => {
-                let hidden =
-                    attribute(element, "style-name").is_some_and(|style| hidden_styles.contains(&style));
+                let hidden = attribute(element, "style-name").is_some_and(|style| hidden_styles.contains(&style));
                 sheets.push(SheetEntry {
                     name: attribute(element, "name").unwrap_or_default(),
                     visibility: if hidden { Visibility::Hidden } else { Visibility::Visible },
@@ -65,11 +64,7 @@ pub(super) fn open(path: &Path, shown: &str) -> Result<super::Book, Error> {
 }
 
 impl Book {
-    pub(super) fn cells(
-        &mut self,
-        sheet: &str,
-        each: &mut dyn FnMut(SheetCell) -> Flow,
-    ) -> Result<(), &'static str> {
+    pub(super) fn cells(&mut self, sheet: &str, each: &mut dyn FnMut(SheetCell) -> Flow) -> Result<(), &'static str> {
         self.walk(sheet, &mut SheetExtras::default(), each)
     }
 

@@ -33,11 +33,7 @@ pub(super) fn open(path: &PathBuf, shown: &str) -> Result<super::Book, Error> {
 }
 
 impl Book {
-    pub(super) fn cells(
-        &mut self,
-        sheet: &str,
-        each: &mut dyn FnMut(SheetCell) -> Flow,
-    ) -> Result<(), &'static str> {
+    pub(super) fn cells(&mut self, sheet: &str, each: &mut dyn FnMut(SheetCell) -> Flow) -> Result<(), &'static str> {
         let range = self.workbook.worksheet_range(sheet).map_err(|_| "시트를 열 수 없습니다")?;
         let Some((top, left)) = range.start() else { return Ok(()) };
         for (row, column, data) in range.used_cells() {

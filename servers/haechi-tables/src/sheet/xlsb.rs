@@ -46,11 +46,7 @@ pub(super) fn open(path: &PathBuf, shown: &str) -> Result<super::Book, Error> {
 }
 
 impl Book {
-    pub(super) fn cells(
-        &mut self,
-        sheet: &str,
-        each: &mut dyn FnMut(SheetCell) -> Flow,
-    ) -> Result<(), &'static str> {
+    pub(super) fn cells(&mut self, sheet: &str, each: &mut dyn FnMut(SheetCell) -> Flow) -> Result<(), &'static str> {
         let mut reader = self.workbook.worksheet_cells_reader(sheet).map_err(|_| "시트를 열 수 없습니다")?;
         loop {
             let cell = reader.next_cell().map_err(|_| "시트의 내용이 깨졌습니다")?;
@@ -166,6 +162,7 @@ fn word(data: &[u8], at: usize) -> Option<u32> {
 fn wide_string(data: &[u8], at: usize) -> Option<(String, usize)> {
     let count = usize::try_from(word(data, at)?).ok()?;
     let end = at.checked_add(4)?.checked_add(count.checked_mul(2)?)?;
-    let units: Vec<u16> = data.get(at + 4..end)?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let units: Vec<u16> =
+        data.get(at + 4..end)?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     Some((String::from_utf16_lossy(&units), end))
 }

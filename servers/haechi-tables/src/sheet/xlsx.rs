@@ -56,11 +56,7 @@ pub(super) fn entries(sheets: &[calamine::Sheet]) -> Vec<SheetEntry> {
 }
 
 impl Book {
-    pub(super) fn cells(
-        &mut self,
-        sheet: &str,
-        each: &mut dyn FnMut(SheetCell) -> Flow,
-    ) -> Result<(), &'static str> {
+    pub(super) fn cells(&mut self, sheet: &str, each: &mut dyn FnMut(SheetCell) -> Flow) -> Result<(), &'static str> {
         let mut reader = self.workbook.worksheet_cells_reader(sheet).map_err(|_| "시트를 열 수 없습니다")?;
         // The format of each style once, since a sheet has few styles and many cells.
         let codes: Vec<Option<String>> = reader

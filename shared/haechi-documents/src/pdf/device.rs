@@ -33,7 +33,7 @@ pub(super) struct Collector {
     rules: Vec<Rule>,
     areas: Vec<Area>,
     images: Vec<Rect>,
-    curves: usize,
+    curves: Vec<(f64, f64)>,
     unmapped: usize,
     sideways: [usize; 4],
     /// Indexes of glyphs drawn in white, until what lies behind them is known.
@@ -54,7 +54,7 @@ impl Collector {
             rules: Vec::new(),
             areas: Vec::new(),
             images: Vec::new(),
-            curves: 0,
+            curves: Vec::new(),
             unmapped: 0,
             sideways: [0; 4],
             white: Vec::new(),
@@ -94,7 +94,7 @@ impl Collector {
         }
         if self.glyphs_max < self.glyphs.len()
             || self.shapes_max < self.rules.len() + self.areas.len()
-            || self.shapes_max.saturating_mul(4) < self.curves
+            || self.shapes_max.saturating_mul(4) < self.curves.len()
         {
             self.stop(PageFault::TooLarge);
         }
@@ -135,7 +135,7 @@ impl Collector {
             let x = f64::midpoint(from.x, to.x);
             self.add_rule(Rect::new(x - half, from.y.min(to.y), x + half, from.y.max(to.y)), false, white, dashed);
         } else if AXIS_TOLERANCE < dx.max(dy) {
-            self.curves += 1;
+            self.curves.push((f64::midpoint(from.x, to.x), f64::midpoint(from.y, to.y)));
         }
     }
 
@@ -173,13 +173,15 @@ impl<'a> Device<'a> for Collector {
             if filled {
                 match outline.as_rect() {
                     Some(rect) => self.add_filled(rect, colour, stroke.is_some()),
-                    None => self.curves += 1,
+                    None => self.curves.push(outline.middle()),
                 }
             }
             if let Some(stroke) = stroke {
                 let width = f64::from(stroke.line_width) * scale;
                 let dashed = !stroke.dash_array.is_empty();
-                self.curves += outline.curves;
+                if 0 < outline.curves {
+                    self.curves.push(outline.middle());
+                }
                 for pair in outline.points.windows(2) {
                     if let [from, to] = pair {
                         self.add_stroke(*from, *to, width, white, dashed);
@@ -343,7 +345,7 @@ impl Collector {
     /// White text on nothing is hidden; on a dark area or an image it is a heading.
     fn hide_text_on_its_own_colour(&mut self) {
         // A filled shape that is not a rectangle was not kept and may lie behind.
-        if 0 < self.curves {
+        if !self.curves.is_empty() {
             return;
         }
         for index in std::mem::take(&mut self.white) {
@@ -405,6 +407,11 @@ struct Outline {
 }
 
 impl Outline {
+    fn middle(&self) -> (f64, f64) {
+        let rect = bounds_of(&self.points);
+        (rect.middle_x(), rect.middle_y())
+    }
+
     /// The rectangle that the outline draws, if it draws one.
     fn as_rect(&self) -> Option<Rect> {
         if 0 < self.curves || self.points.len() < 3 {
@@ -479,6 +486,10 @@ fn turn(page: &mut Page, turns: usize) {
     for rule in &mut page.rules {
         rule.rect = map(&rule.rect);
         rule.horizontal = if turns == 2 { rule.horizontal } else { !rule.horizontal };
+    }
+    for curve in &mut page.curves {
+        let rect = map(&Rect::new(curve.0, curve.1, curve.0, curve.1));
+        *curve = (rect.left, rect.top);
     }
     for area in &mut page.areas {
         area.rect = map(&area.rect);

@@ -148,8 +148,8 @@ pub struct Page {
     pub rules: Vec<Rule>,
     pub areas: Vec<Area>,
     pub images: Vec<Rect>,
-    /// Curves and slanted strokes: charts have many, tables have none.
-    pub curves: usize,
+    /// Where curves and slanted strokes are: charts have many, tables have none.
+    pub curves: Vec<(f64, f64)>,
     /// Characters whose font does not say what they are.
     pub unmapped: usize,
     /// The content is drawn sideways and was turned upright here.
@@ -166,7 +166,7 @@ impl Page {
             rules: Vec::new(),
             areas: Vec::new(),
             images: Vec::new(),
-            curves: 0,
+            curves: Vec::new(),
             unmapped: 0,
             turned: false,
         }
