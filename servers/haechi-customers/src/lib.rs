@@ -9,6 +9,7 @@ mod commands;
 mod customers;
 mod error;
 mod masks;
+mod page;
 pub mod policy;
 mod render;
 mod saved;
@@ -29,6 +30,7 @@ pub use customers::Customers;
 pub use error::Error;
 pub use haechi_serving::CancellationToken;
 pub use masks::TokenKey;
+pub use page::RowWriter;
 pub use settings::{Location, Settings};
 pub use tools::{IDENTITY, service};
 

@@ -7,9 +7,10 @@ use sqlparser::ast::{
 
 use crate::check::Checker;
 use crate::expression::literal_text;
+use crate::fence::hidden;
 use crate::limits::{BUILT_CHARS_MAX, SERIES_ROWS_MAX};
 use crate::refusal::nearest;
-use crate::relation::{arguments, hidden};
+use crate::relation::arguments;
 use crate::{Dialect, MaskKind, Masks, Reason, Refusal, functions};
 
 impl Checker<'_> {
