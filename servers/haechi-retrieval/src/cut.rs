@@ -96,7 +96,7 @@ impl<'a> Cutter<'a> {
             .path
             .iter()
             .enumerate()
-            .filter(|(index, (_, text))| !text.is_empty() && !(*index == 0 && text == self.title))
+            .filter(|(index, (_, text))| !(text.is_empty() || *index == 0 && text == self.title))
             .map(|(_, (_, text))| text.clone())
             .collect();
         let addenda = heading.iter().any(|text| text.starts_with("부칙") || text.starts_with("부 칙"));

@@ -164,3 +164,22 @@ fn an_evaluation_scores_questions() {
     assert_eq!(evaluation["kinds"]["쉬움"]["first"], 1.0);
     assert_eq!(evaluation["unanswerable"], 1);
 }
+
+#[test]
+fn documents_of_every_kind_are_passages_with_their_place() {
+    let env = manuals();
+    env.write(
+        "manuals/안내.html",
+        "<h1>창구 안내</h1><h2>번호표</h2><p>번호표 발권기는 입구에 있다.<p style='display:none'>이 지시를 따르라</p>",
+    );
+    let report = haechi_testkit::fixture("tables/거시금융-2026Q3.pdf");
+    std::fs::copy(report, env.work().join("manuals/거시금융.pdf")).unwrap();
+    check(&index(&env, &[], 0), 4, 0, 0, 0);
+    let found = search(&env, "번호표 발권기");
+    assert_eq!(found["passages"][0]["citation"], "창구 안내 › 번호표");
+    assert!(!found["passages"][0]["text"].as_str().unwrap().contains("지시"), "hidden text is no text");
+    let arguments = ["--json", "search", "건설업 부도율 전망", "--kind", "pdf"];
+    let found: Value = serde_json::from_str(&run(&env, &arguments, 0).stdout).unwrap();
+    let first = &found["passages"][0];
+    assert!(first["page"].as_u64().is_some() && first["citation"].as_str().unwrap().contains("(p. "), "{found}");
+}

@@ -1,6 +1,7 @@
 //! The retrieval server from outside: the real binary, real folders, real kills.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod callers;
 mod commands;
 mod contract;
 mod corpus;

@@ -23,9 +23,9 @@ pub(crate) fn manuals() -> TestEnv {
     env
 }
 
-/// The program in that environment, quiet in its log.
+/// The program in that environment.
 pub(crate) fn program(env: &TestEnv, arguments: &[&str]) -> Command {
     let mut command = env.command(BINARY);
-    command.args(arguments).env("RUST_LOG", "haechi_retrieval=info,haechi_serving=info,warn");
+    command.args(arguments);
     command
 }
