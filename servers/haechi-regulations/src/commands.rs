@@ -335,7 +335,7 @@ struct Terminal {
 impl Terminal {
     fn progress(&mut self, done: usize, total: usize) {
         let mut stderr = std::io::stderr();
-        if stderr.is_terminal() && (done % 50 == 0 || done == total) {
+        if stderr.is_terminal() && (done.is_multiple_of(50) || done == total) {
             // A terminal that went away is no reason to stop.
             let _ = write!(stderr, "\r색인 중 {done}/{total}");
             self.shown = true;

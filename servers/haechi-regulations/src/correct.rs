@@ -59,7 +59,7 @@ impl Library {
                 }
             }
         }
-        readings.sort_by(|left, right| right.0.cmp(&left.0));
+        readings.sort_by_key(|(rarest, _)| std::cmp::Reverse(*rarest));
         let needed = if syllables.len() <= 3 { SHORT_TEXTS_MIN } else { 1 };
         let mut best: Option<(usize, String)> = None;
         for (_, reading) in readings.into_iter().take(READINGS_MAX) {

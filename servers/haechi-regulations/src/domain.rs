@@ -69,7 +69,7 @@ impl Regulations {
             u16::try_from(date.year())
                 .ok()
                 .and_then(|year| Date::new(year, part(date.month()), part(date.day())))
-                .unwrap_or_else(|| Date::from_number(20_000_101).unwrap_or_else(|| unreachable_date()))
+                .unwrap_or_else(fallback_day)
         })
     }
 
@@ -139,7 +139,8 @@ impl Regulations {
     }
 }
 
+/// What a clock outside the calendar is taken for; it only has to exist.
 #[expect(clippy::expect_used, reason = "the first day of a year exists")]
-fn unreachable_date() -> Date {
+fn fallback_day() -> Date {
     Date::new(2000, 1, 1).expect("a date")
 }

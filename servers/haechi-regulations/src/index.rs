@@ -331,11 +331,11 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn register(index: &Index) {
-    index.tokenizers().register(ANALYSER, Korean::default());
+    index.tokenizers().register(ANALYSER, Korean);
 }
 
 /// The engine's view of the shared analyser.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Korean;
 
 struct Terms {

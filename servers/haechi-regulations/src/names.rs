@@ -284,12 +284,11 @@ fn stands_alone(text: &str, start: usize, end: usize, chars: usize) -> bool {
         "위반", "개정", "적용", "조문", "기준", "따라",
     ];
     match after.chars().next() {
-        Some(letter @ '가'..='힣') => {
+        Some('가'..='힣') => {
             let word = AFTER.iter().any(|word| after.starts_with(word));
             // `은행법인`, `민법전`, `상법이론`: the word goes on.
-            word && !(letter == '이' && after.starts_with("이론"))
-                && !after.starts_with("상품")
-                && !after.starts_with("제도")
+            const LONGER: [&str; 3] = ["이론", "상품", "제도"];
+            word && !LONGER.iter().any(|longer| after.starts_with(longer))
         }
         Some(letter) => !letter.is_ascii_alphabetic(),
         None => true,

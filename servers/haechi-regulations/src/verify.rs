@@ -142,6 +142,9 @@ struct Judged {
     suggestion: Option<String>,
 }
 
+/// A judgement with the text that it was made on, where there is one.
+type Judgement<'a> = (Judged, Option<(&'a Regulation, Stored)>);
+
 impl Judged {
     fn new(status: CitationStatus) -> Self {
         Self { status, actual: None, suggestion: None }
@@ -186,7 +189,7 @@ impl Library {
         reference: &Outgoing,
         quotes: &[&str],
         as_of: AsOf,
-    ) -> Result<(Judged, Option<(&'a Regulation, Stored)>), Error> {
+    ) -> Result<Judgement<'a>, Error> {
         if reference.title.is_empty() {
             return Ok((
                 Judged::with(

@@ -290,7 +290,7 @@ fn card(written: &str) -> Option<Kind> {
             (false, _) => *digit,
         })
         .sum();
-    (sum % 10 == 0).then_some(Kind::Card)
+    sum.is_multiple_of(10).then_some(Kind::Card)
 }
 
 fn account_dashed(written: &str) -> Option<Kind> {
