@@ -172,7 +172,7 @@ impl Library {
             uri: loaded.uri(),
             title: loaded.table.title.clone(),
             unit: loaded.table.unit.clone(),
-            columns: columns.iter().map(|column| contract_column(column)).collect(),
+            columns: columns.iter().map(contract_column).collect(),
             rows: Vec::new(),
             text: None,
             cells: Vec::new(),
