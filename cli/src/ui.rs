@@ -4,9 +4,11 @@
 //! writes.
 
 /// One line for a person.
-#[expect(clippy::print_stderr, reason = "the one place where progress leaves the program")]
+///
+/// A reader that went away, or a full disk behind standard error, stops no work.
 pub(crate) fn line(text: &str) {
-    eprintln!("{text}");
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// An error with its code and its next step.

@@ -114,6 +114,14 @@ impl Workspace {
         if !plain || relative.file_name().is_none() {
             return Err(outside());
         }
+        // Records and settings are not outputs, and a name that hides or breaks a line is a mistake
+        // of an input that the path was made from.
+        let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        let strange = |part: &str| part.starts_with('.') && part != "." || part.chars().any(char::is_control);
+        if parts.iter().any(|part| strange(part)) || parts.last().is_some_and(|name| name == "haechi.toml") {
+            return Err(Problem::new(Code::OutsideFolder, format!("출력 경로 {}에는 쓸 수 없습니다", written.escape_debug()))
+                .with_hint("점으로 시작하는 이름, 줄바꿈이 든 이름, haechi.toml은 쓸 수 없습니다. `to`와 그 안의 입력값을 확인하십시오"));
+        }
         let target = self.folder.join(relative);
         // The deepest folder that exists decides: what is below it will be made by us.
         let mut existing = target.parent();
@@ -215,6 +223,10 @@ mod tests {
         assert_eq!(workspace.input_file("data/a.xlsx"), Ok("data/a.xlsx".into()));
         assert_eq!(workspace.input_file("./data/../data/a.xlsx"), Ok("data/a.xlsx".into()));
         assert!(workspace.input_file("../secret.xlsx").unwrap_err().contains("밖에"));
+        for hidden in [".haechi/runs/x/manifest.json", "out/.md", "haechi.toml", "out/a\nb.md"] {
+            assert_eq!(workspace.output_path(hidden).unwrap_err().code, Code::OutsideFolder, "{hidden:?}");
+        }
+        assert!(workspace.output_path("out/보고서.html").is_ok());
         assert!(workspace.input_file("data/b.xlsx").unwrap_err().contains("없습니다"));
     }
 

@@ -217,16 +217,11 @@ impl Live<'_> {
         match ended {
             Ok(Some(ended)) => self.finish(&ended, servers),
             Ok(None) => {
-                let trouble = Trouble {
-                    code: "cancelled".into(),
-                    message: "Ctrl-C로 멈췄습니다".into(),
-                    hint: Some(format!(
-                        "`haechi resume {}`으로 이어 갈 수 있습니다",
-                        self.loaded.workspace.shown(self.folder.path())
-                    )),
-                    exit: exit::INTERRUPTED,
-                };
-                Err(self.stopped(trouble, servers))
+                let hint = format!(
+                    "`haechi resume {}`으로 이어 갈 수 있습니다",
+                    self.loaded.workspace.shown(self.folder.path())
+                );
+                Err(self.stopped(interrupted().hint(hint), servers))
             }
             Err(trouble) => Err(self.stopped(trouble, servers)),
         }
@@ -241,7 +236,14 @@ impl Live<'_> {
             Err(problem) => return Err(self.stopped(problem.into(), Vec::new())),
         };
         pool.keep_stderr(self.folder.path().join("stderr"));
-        if let Err(troubles) = pool.start().await {
+        let begun = tokio::select! {
+            begun = pool.start() => begun,
+            () = asked_to_stop() => {
+                pool.close().await;
+                return Err(self.stopped(interrupted().hint("다시 실행하십시오"), Vec::new()));
+            }
+        };
+        if let Err(troubles) = begun {
             pool.close().await;
             let mut troubles = troubles.into_iter();
             let first = troubles.next().unwrap_or_else(|| Trouble::unreachable("서버를 시작하지 못했습니다"));
@@ -293,7 +295,7 @@ impl Live<'_> {
         };
         tokio::select! {
             ended = run.steps() => ended.map(Some),
-            _ = tokio::signal::ctrl_c() => Ok(None),
+            () = asked_to_stop() => Ok(None),
         }
     }
 
@@ -498,4 +500,32 @@ pub(super) fn replay(context: &Context, arguments: &ReplayArguments) -> Result<(
     }
     let problem = Problem::new(Code::Corrupt, "다시 만든 결과가 기록과 다릅니다");
     Err(Failure::with_exit(problem, exit::MISMATCH))
+}
+
+fn interrupted() -> Trouble {
+    Trouble {
+        code: "cancelled".into(), message: "중간에 멈췄습니다".into(), hint: None, exit: exit::INTERRUPTED
+    }
+}
+
+/// Waits until a person or the system asks the run to stop.
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
+            let _ = tokio::signal::ctrl_c().await;
+            return;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }

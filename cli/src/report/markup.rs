@@ -88,11 +88,11 @@ pub(crate) fn escaped(text: &str) -> String {
         let next = characters.get(position + 1).copied();
         let previous = position.checked_sub(1).and_then(|before| characters.get(before)).copied();
         let opens = match character {
-            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' => true,
+            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' => true,
             // Inside a word an underscore emphasises nothing.
             '_' => !(previous.is_some_and(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric)),
             '&' => next.is_some_and(|next| next.is_ascii_alphanumeric() || next == '#'),
-            '#' | '~' | '=' => position == 0,
+            '#' | '=' => position == 0,
             '-' | '+' => position == 0 && next.is_none_or(|next| next == ' ' || next == character),
             '.' | ')' => 0 < digits && position == digits && next.is_none_or(|next| next == ' '),
             _ => false,

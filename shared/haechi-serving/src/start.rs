@@ -66,15 +66,17 @@ impl From<Problem> for Failure {
 }
 
 /// The exit code of `result`, after telling a person what went wrong.
-#[expect(clippy::print_stderr, reason = "the one place where a program says why it failed")]
 pub fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::from(codes::WHOLE),
         Err(failure) => {
+            use std::io::Write as _;
+            let mut stderr = std::io::stderr();
             if let Some(problem) = failure.problem {
-                eprintln!("오류: {} [{}]", problem.message, problem.code);
+                // A reader that went away does not change how the program ended.
+                let _ = writeln!(stderr, "오류: {} [{}]", problem.message, problem.code);
                 if let Some(hint) = problem.hint {
-                    eprintln!("도움말: {hint}");
+                    let _ = writeln!(stderr, "도움말: {hint}");
                 }
             }
             ExitCode::from(failure.exit)
