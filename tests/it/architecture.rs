@@ -121,6 +121,7 @@ fn engines_stay_in_their_server() {
         ("qdrant-edge", &["haechi-retrieval"]),
         ("qdrant-client", &["haechi-retrieval"]),
         ("calamine", &["haechi-tables"]),
+        ("rusqlite", &["haechi-customers"]),
         ("sqlparser", &["haechi-sql"]),
         ("sqlx", &["haechi-customers", "haechi-tables", "haechi", "haechi-fixtures"]),
         ("hayro-interpret", &["haechi-documents"]),

@@ -85,7 +85,7 @@ fn commands_work_without_a_host() {
     assert!(found.stdout.contains("업종별 기업여신 현황"), "{}", found.stdout);
     let read = environment.run(PROGRAM, ["read", "여신현황.xlsx#업종별!B3:F8", "--format", "csv"]).expect_code(0);
     assert!(read.stdout.contains("건설업,765.5,12,0.0105,2026-09-30"), "{}", read.stdout);
-    environment
+    let _ = environment
         .run(PROGRAM, ["export", "여신현황.xlsx#업종별!B3:F8", "--format", "html", "--out", "표.html"])
         .expect_code(0);
     let page = std::fs::read_to_string(environment.work().join("표.html")).unwrap();
