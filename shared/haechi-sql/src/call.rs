@@ -1,8 +1,8 @@
 //! Function calls: the name on the list, the arguments within bounds, aggregates over protected columns.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArguments,
-    Ident, ObjectName, ObjectNamePart, UnaryOperator, Value,
+    CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,
+    FunctionArgumentClause, FunctionArguments, Ident, ObjectName, ObjectNamePart, UnaryOperator, Value,
 };
 
 use crate::check::Checker;
@@ -22,18 +22,21 @@ impl Checker<'_> {
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) {
             return Err(Refusal::new(Reason::Function, "이 형태의 함수 호출은 쓸 수 없습니다."));
         }
-        if over.is_none()
-            && within_group.is_empty()
-            && functions::is_statistic(&name)
-            && let Some(relation) = self.statistic(args)?
-        {
-            if let Some(filter) = filter {
-                self.filter(filter)?;
-                self.require_people_in(relation, filter);
+        if over.is_none() && within_group.is_empty() && functions::is_statistic(&name) && self.statistic(args)? {
+            if filter.is_some() {
+                return Err(Refusal::new(Reason::Aggregate, "집계 전용 열의 집계에는 FILTER를 쓸 수 없습니다.")
+                    .hint("조건은 WHERE에 쓰거나 GROUP BY로 묶으세요."));
             }
             return Ok(Masks::of(MaskKind::Aggregate));
         }
         self.check_arguments(&name, function)?;
+        // A unit that came from a column, or that does not exist, fails on some rows only.
+        let calm_unit = match (name.as_str(), arguments(function).as_slice()) {
+            ("date_trunc" | "date_part", [Expr::Value(unit), ..]) => literal_text(&unit.value)
+                .is_some_and(|unit| CALM_UNITS.iter().any(|known| unit.eq_ignore_ascii_case(known))),
+            ("to_char", [_, Expr::Value(format)]) => literal_text(&format.value).is_some(),
+            _ => false,
+        };
         let Function { args, within_group, filter, over, .. } = function;
         let mut masks = match args {
             FunctionArguments::None => Masks::NONE,
@@ -76,7 +79,7 @@ impl Checker<'_> {
                         "abs" | "percentile" | "percentile_cont" | "percentile_disc" | "format" | "printf" | "replace"
                     )
             }
-            Dialect::Postgres | Dialect::MySql => !is_calm(&name),
+            Dialect::Postgres | Dialect::MySql => !is_calm(&name) && !calm_unit,
         };
         self.note_failure(can_fail, seen);
         // A count says nothing of the values that it counted.
@@ -114,17 +117,16 @@ impl Checker<'_> {
         Ok(lowered)
     }
 
-    /// An aggregate whose only argument is an aggregate-only column: takes the hidden column, and
-    /// answers the relation that it is of.
-    fn statistic(&mut self, args: &mut FunctionArguments) -> Result<Option<usize>, Refusal> {
-        let FunctionArguments::List(list) = args else { return Ok(None) };
+    /// An aggregate whose only argument is an aggregate-only column: takes the hidden column.
+    fn statistic(&mut self, args: &mut FunctionArguments) -> Result<bool, Refusal> {
+        let FunctionArguments::List(list) = args else { return Ok(false) };
         if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = list.args.as_mut_slice() else {
-            return Ok(None);
+            return Ok(false);
         };
-        let Some(column) = bare_column(argument) else { return Ok(None) };
+        let Some(column) = bare_column(argument) else { return Ok(false) };
         // The names of the select list cannot stand inside an aggregate.
         let aliases_visible = std::mem::replace(&mut self.aliases_visible, false);
         let found = self.column_or_aggregate(column);
@@ -132,24 +134,24 @@ impl Checker<'_> {
         let found = found?;
         let Some((frame, relation_index, position)) = found.aggregate else {
             // The walk that follows resolves it again; nothing was changed but quotes.
-            return Ok(None);
+            return Ok(false);
         };
         if frame + 1 != self.frames.len() {
             return Err(Refusal::new(Reason::Aggregate, "바깥 질의의 집계 전용 열은 하위 질의에서 쓸 수 없습니다."));
         }
         let Some(relation) = self.frames.get_mut(frame).and_then(|frame| frame.relations.get_mut(relation_index))
         else {
-            return Ok(None);
+            return Ok(false);
         };
         if !relation.statistics.contains(&position) {
             relation.statistics.push(position);
         }
-        let Some(known) = relation.columns.get(position) else { return Ok(None) };
+        let Some(known) = relation.columns.get(position) else { return Ok(false) };
         let source = relation
             .base
             .and_then(|base| self.catalogue.fenced(base))
             .and_then(|fenced| fenced.table.columns.get(known.source));
-        let Some(source) = source else { return Ok(None) };
+        let Some(source) = source else { return Ok(false) };
         let name = Ident::with_quote(self.dialect.quote(), hidden(&source.name));
         *column = match column {
             Expr::CompoundIdentifier(parts) => {
@@ -160,17 +162,7 @@ impl Checker<'_> {
             }
             _ => Expr::Identifier(name),
         };
-        Ok(Some(relation_index))
-    }
-
-    /// The people that a FILTER leaves must be enough as well.
-    fn require_people_in(&mut self, relation: usize, filter: &Expr) {
-        let text = filter.to_string();
-        if let Some(relation) = self.frames.last_mut().and_then(|frame| frame.relations.get_mut(relation))
-            && !relation.filters.contains(&text)
-        {
-            relation.filters.push(text);
-        }
+        Ok(true)
     }
 
     fn argument(&mut self, argument: &mut FunctionArg, name: &str, aggregate: bool) -> Result<Masks, Refusal> {
@@ -329,17 +321,37 @@ fn widths_are_small(format: &str) -> bool {
     true
 }
 
-/// The column inside brackets and casts to a number, if that is all there is.
+/// The column inside brackets and at most one cast to a number that every value fits, if that is
+/// all there is. A precision would fail for some people and not for others.
 fn bare_column(expression: &mut Expr) -> Option<&mut Expr> {
-    if matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-        return Some(expression);
-    }
     match expression {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => Some(expression),
         Expr::Nested(inner) => bare_column(inner),
-        Expr::Cast { expr, data_type, format: None, .. } if crate::types::check(data_type).is_ok() => bare_column(expr),
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr,
+            data_type:
+                DataType::Numeric(ExactNumberInfo::None)
+                | DataType::Decimal(ExactNumberInfo::None)
+                | DataType::Double(ExactNumberInfo::None)
+                | DataType::DoublePrecision
+                | DataType::Real
+                | DataType::BigInt(None),
+            format: None,
+            ..
+        } => {
+            let mut inner = expr.as_mut();
+            while let Expr::Nested(nested) = inner {
+                inner = nested;
+            }
+            matches!(inner, Expr::Identifier(_) | Expr::CompoundIdentifier(_)).then_some(inner)
+        }
         _ => None,
     }
 }
+
+/// Units that every date and every time has.
+const CALM_UNITS: [&str; 5] = ["year", "quarter", "month", "week", "day"];
 
 /// Functions that answer for every value that they can meet.
 fn is_calm(name: &str) -> bool {
@@ -366,8 +378,6 @@ fn is_calm(name: &str) -> bool {
                 | "position"
                 | "instr"
                 | "locate"
-                | "date_trunc"
-                | "date_part"
                 | "extract"
                 | "now"
                 | "current_date"
@@ -395,7 +405,6 @@ fn is_calm(name: &str) -> bool {
                 | "last_value"
                 | "concat"
                 | "concat_ws"
-                | "to_char"
                 | "starts_with"
                 | "hour"
                 | "minute"

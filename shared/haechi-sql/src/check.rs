@@ -183,6 +183,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) fence_ends: Vec<String>,
     /// Depth of SELECTs, to tell the outermost.
     pub(crate) selects: usize,
+    /// Queries that were walked, to tell whether a SELECT holds others.
+    pub(crate) queries: usize,
 }
 
 /// Stands for a value in statements of MariaDB and MySQL, whose text protocol has no parameters.
@@ -216,6 +218,7 @@ impl<'a> Checker<'a> {
             parameters: Vec::new(),
             fence_ends: Vec::new(),
             selects: 0,
+            queries: 0,
         }
     }
 

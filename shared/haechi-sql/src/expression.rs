@@ -231,6 +231,16 @@ impl Checker<'_> {
             }
             Expr::Extract { field, syntax: _, expr } => {
                 check_field(field)?;
+                // A date has no hour, and an error would tell which rows were met.
+                can_fail = self.dialect == Dialect::Postgres
+                    && !matches!(
+                        field,
+                        DateTimeField::Year
+                            | DateTimeField::Quarter
+                            | DateTimeField::Month
+                            | DateTimeField::Week(None)
+                            | DateTimeField::Day
+                    );
                 self.expression(expr)?
             }
             Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
@@ -330,12 +340,8 @@ impl Checker<'_> {
                 let mut masks = self.expression(root)?;
                 for access in access_chain {
                     match access {
-                        AccessExpr::Dot(Expr::Identifier(field)) => {
-                            requote(field, self.dialect)?;
-                            // The hidden name of an aggregate column cannot be written, so any field may.
-                            masks = masks.with(Masks::NONE);
-                        }
-                        AccessExpr::Dot(_) => return Err(Refusal::expression("이 형태의 필드")),
+                        // PostgreSQL reads `(value).name` as the call `name(value)` of any function.
+                        AccessExpr::Dot(_) => return Err(Refusal::expression("(값).이름 형태의")),
                         AccessExpr::Subscript(Subscript::Index { index }) => {
                             masks = masks.with(self.expression(index)?)
                         }

@@ -1,5 +1,7 @@
 //! Fences: the derived tables that replace base tables, and the conditions that may stand in them.
 
+use std::ops::Range;
+
 use sqlparser::ast::{BinaryOperator, Expr, ObjectName, ObjectNamePart, Select, TableFactor, TableWithJoins};
 
 use crate::catalogue::Fenced;
@@ -109,12 +111,12 @@ impl Checker<'_> {
 
     /// Notes conditions that may stand inside a fence: an unmasked column against a literal. They
     /// cannot fail on a row, and the outer condition stays, so the answer is the same.
-    pub(crate) fn push_down(&mut self, condition: &Expr) {
+    pub(crate) fn push_down(&mut self, condition: &Expr, relations: &Range<usize>) {
         match condition {
-            Expr::Nested(inner) => self.push_down(inner),
+            Expr::Nested(inner) => self.push_down(inner, relations),
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-                self.push_down(left);
-                self.push_down(right);
+                self.push_down(left, relations);
+                self.push_down(right, relations);
             }
             Expr::BinaryOp {
                 left,
@@ -130,11 +132,11 @@ impl Checker<'_> {
                 if let Some((place, name)) = self.pushable_column(left)
                     && matches!(right.as_ref(), Expr::Value(_))
                 {
-                    self.push(place, format!("{name} {op} {right}"));
+                    self.push(place, relations, format!("{name} {op} {right}"));
                 } else if let Some((place, name)) = self.pushable_column(right)
                     && matches!(left.as_ref(), Expr::Value(_))
                 {
-                    self.push(place, format!("{left} {op} {name}"));
+                    self.push(place, relations, format!("{left} {op} {name}"));
                 }
             }
             Expr::InList { expr, list, negated: false } => {
@@ -142,14 +144,14 @@ impl Checker<'_> {
                     && list.iter().all(|item| matches!(item, Expr::Value(_)))
                 {
                     let items: Vec<String> = list.iter().map(ToString::to_string).collect();
-                    self.push(place, format!("{name} IN ({})", items.join(", ")));
+                    self.push(place, relations, format!("{name} IN ({})", items.join(", ")));
                 }
             }
             Expr::Between { expr, negated: false, low, high } => {
                 if let Some((place, name)) = self.pushable_column(expr)
                     && matches!((low.as_ref(), high.as_ref()), (Expr::Value(_), Expr::Value(_)))
                 {
-                    self.push(place, format!("{name} BETWEEN {low} AND {high}"));
+                    self.push(place, relations, format!("{name} BETWEEN {low} AND {high}"));
                 }
             }
             // Every other condition stays where it is.
@@ -157,8 +159,10 @@ impl Checker<'_> {
         }
     }
 
-    fn push(&mut self, (frame, relation): (usize, usize), text: String) {
-        if let Some(relation) = self.frames.get_mut(frame).and_then(|frame| frame.relations.get_mut(relation)) {
+    fn push(&mut self, (frame, relation): (usize, usize), relations: &Range<usize>, text: String) {
+        if relations.contains(&relation)
+            && let Some(relation) = self.frames.get_mut(frame).and_then(|frame| frame.relations.get_mut(relation))
+        {
             relation.pushed.push(text);
         }
     }
@@ -184,9 +188,18 @@ impl Checker<'_> {
     }
 
     /// A SELECT that aggregates an aggregate-only column answers for groups of enough people only.
-    pub(crate) fn require_groups(&mut self, select: &mut Select, frame: &Frame, sets: bool) -> Result<(), Refusal> {
+    pub(crate) fn require_groups(
+        &mut self,
+        select: &mut Select,
+        frame: &Frame,
+        sets: bool,
+        nested: bool,
+    ) -> Result<(), Refusal> {
         let mut conditions = Vec::new();
-        for relation in frame.relations.iter().filter(|relation| !relation.statistics.is_empty()) {
+        for (root, relation) in frame.relations.iter().enumerate() {
+            if relation.statistics.is_empty() {
+                continue;
+            }
             let person = relation
                 .base
                 .and_then(|index| self.catalogue.fenced(index))
@@ -204,11 +217,16 @@ impl Checker<'_> {
                 )
                 .hint("필요한 열만 이름으로 쓰고 단순한 GROUP BY로 묶으세요."));
             }
+            if frame.outer || nested {
+                return Err(Refusal::new(
+                    Reason::Aggregate,
+                    "집계 전용 열을 집계하는 SELECT에는 하위 질의나 바깥 질의의 열을 쓸 수 없습니다.",
+                )
+                .hint("표와 조건을 그 SELECT에 직접 쓰세요."));
+            }
+            self.simple_shape(select, frame, root)?;
             let people = format!("count(DISTINCT {}.{})", relation.reference, self.dialect.name(PERSON));
             conditions.push(format!("{people} >= {}", self.catalogue.group_min));
-            for filter in &relation.filters {
-                conditions.push(format!("{people} FILTER (WHERE {filter}) >= {}", self.catalogue.group_min));
-            }
         }
         if conditions.is_empty() {
             return Ok(());

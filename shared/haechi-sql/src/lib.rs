@@ -26,6 +26,7 @@ mod query;
 mod refusal;
 mod relation;
 mod scope;
+mod shape;
 mod types;
 
 pub use catalogue::{Catalogue, Column, ColumnType, Rows, Table};

@@ -35,6 +35,9 @@ impl Checker<'_> {
         if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             return Err(Refusal::clause("FOR/SETTINGS/FORMAT/|>"));
         }
+        self.queries += 1;
+        // A query is no constant: what fails with it may fail for some rows only.
+        self.columns_seen += 1;
         let quiet = std::mem::replace(&mut self.quiet, false);
         let aliases_visible = std::mem::replace(&mut self.aliases_visible, false);
         let ctes = self.ctes.len();
@@ -48,7 +51,7 @@ impl Checker<'_> {
                 let output = self.set_expression(body)?;
                 if let Some(order_by) = order_by {
                     let aliases = output.columns.iter().map(|column| (column.name.clone(), column.masks)).collect();
-                    self.frames.push(Frame { relations: Vec::new(), aliases });
+                    self.frames.push(Frame { aliases, ..Frame::default() });
                     self.aliases_visible = true;
                     let done = self.order_by(order_by);
                     self.aliases_visible = false;
@@ -219,6 +222,7 @@ impl Checker<'_> {
     ) -> Result<Output, Refusal> {
         check_clauses(select, self.dialect)?;
         self.selects += 1;
+        let queries = self.queries;
         let frame = self.from(&mut select.from)?;
         self.frames.push(frame);
         let frames = self.frames.len();
@@ -227,7 +231,7 @@ impl Checker<'_> {
             // SQLite alone lets a condition use the names of the select list; the frame has none yet.
             self.aliases_visible = false;
             self.filter(selection)?;
-            self.push_down(selection);
+            self.push_down(selection, &(0..usize::MAX));
         }
         for definition in &mut select.named_window {
             requote(&mut definition.0, self.dialect)?;
@@ -270,7 +274,7 @@ impl Checker<'_> {
         self.quiet = false;
         debug_assert_eq!(frames, self.frames.len(), "every walk leaves the frames as it found them");
         let frame = self.frames.pop().unwrap_or_default();
-        self.require_groups(select, &frame, sets)?;
+        self.require_groups(select, &frame, sets, queries != self.queries)?;
         self.fence(&mut select.from, &frame)?;
         Ok(output)
     }
@@ -349,7 +353,10 @@ impl Checker<'_> {
                         .hint("FROM 절의 표 이름이나 별칭을 쓰세요."));
                 };
                 relation.all = true;
-                output.columns.extend(relation.columns.iter().filter(|column| !column.aggregate).cloned());
+                let columns: Vec<Visible> =
+                    relation.columns.iter().filter(|column| !column.aggregate).cloned().collect();
+                output.columns.extend(columns);
+                self.frames.iter_mut().for_each(|frame| frame.outer = true);
             }
             None if !found => return Err(Refusal::new(Reason::Column, "FROM 없이 *를 쓸 수 없습니다.")),
             Some(_) | None => {}

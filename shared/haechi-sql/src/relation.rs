@@ -1,5 +1,7 @@
 //! FROM: which relations exist, and the fences that replace base tables.
 
+use std::ops::Range;
+
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator,
     JsonTableColumn, ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins,
@@ -24,12 +26,21 @@ impl Checker<'_> {
     }
 
     fn joined(&mut self, table: &mut TableWithJoins, frame: &mut Frame) -> Result<(), Refusal> {
+        let first = frame.relations.len();
         self.factor(&mut table.relation, frame)?;
         for Join { relation, global, join_operator } in &mut table.joins {
             if *global {
                 return Err(Refusal::clause("GLOBAL JOIN"));
             }
+            let right = frame.relations.len();
             self.factor(relation, frame)?;
+            // A condition takes no row from the side that an outer join keeps.
+            let takes_from = match join_operator {
+                JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => right..frame.relations.len(),
+                JoinOperator::Right(_) | JoinOperator::RightOuter(_) => first..right,
+                JoinOperator::FullOuter(_) => 0..0,
+                _ => first..frame.relations.len(),
+            };
             let constraint = match join_operator {
                 JoinOperator::Join(constraint)
                 | JoinOperator::Inner(constraint)
@@ -54,17 +65,22 @@ impl Checker<'_> {
                 | JoinOperator::LeftArrayJoin
                 | JoinOperator::InnerArrayJoin => return Err(Refusal::clause("이 형태의 JOIN")),
             };
-            self.constraint(constraint, frame)?;
+            self.constraint(constraint, frame, &takes_from)?;
         }
         Ok(())
     }
 
-    fn constraint(&mut self, constraint: &mut JoinConstraint, frame: &mut Frame) -> Result<(), Refusal> {
+    fn constraint(
+        &mut self,
+        constraint: &mut JoinConstraint,
+        frame: &mut Frame,
+        takes_from: &Range<usize>,
+    ) -> Result<(), Refusal> {
         match constraint {
             JoinConstraint::None => Ok(()),
             JoinConstraint::On(expression) => self.beside(frame, |checker| {
                 checker.filter(expression)?;
-                checker.push_down(expression);
+                checker.push_down(expression, takes_from);
                 Ok(())
             }),
             JoinConstraint::Using(names) => {

@@ -43,8 +43,6 @@ pub(crate) struct Relation {
     pub(crate) all: bool,
     /// Aggregate columns that the fence must carry under a hidden name.
     pub(crate) statistics: Vec<usize>,
-    /// Conditions of FILTER on such aggregates, as printed.
-    pub(crate) filters: Vec<String>,
     /// Leak-proof conditions that may stand inside the fence, in the dialect's words.
     pub(crate) pushed: Vec<String>,
 }
@@ -62,6 +60,8 @@ pub(crate) struct Frame {
     pub(crate) relations: Vec<Relation>,
     /// Names that the select list makes, for ORDER BY, GROUP BY and HAVING.
     pub(crate) aliases: Vec<(String, Masks)>,
+    /// Something in it, or in a query inside it, is a column of a query around it.
+    pub(crate) outer: bool,
 }
 
 /// Where a name led.
@@ -97,6 +97,7 @@ impl Checker<'_> {
         }
         for depth in (0..self.frames.len()).rev() {
             if let Some(found) = self.resolve_in(depth, qualifier, wanted) {
+                self.reaches(depth);
                 return Ok(found);
             }
             let Some(frame) = self.frames.get_mut(depth) else { continue };
@@ -108,6 +109,7 @@ impl Checker<'_> {
                 {
                     relation.all = true;
                     let masks = relation.columns.iter().fold(Masks::NONE, |all, column| all.with(column.masks));
+                    self.reaches(depth);
                     return Ok(Found::computed(masks));
                 }
             }
@@ -116,6 +118,8 @@ impl Checker<'_> {
             });
         }
         if unknown {
+            // It may be of any frame, and a SELECT that must not reach outside knows its own names.
+            self.frames.iter_mut().for_each(|frame| frame.outer = true);
             // A database may fold letters that we do not, so an unknown name keeps to plain ones.
             if wanted.chars().all(|character| character.is_ascii() || is_hangul_or_han(character)) {
                 return Ok(Found { unknown: true, ..Found::computed(Masks::NONE) });
@@ -123,6 +127,11 @@ impl Checker<'_> {
             return Err(Refusal::new(Reason::Column, format!("열 {wanted}을(를) 찾을 수 없습니다.")));
         }
         Err(self.unknown_column(qualifier, wanted))
+    }
+
+    /// Every query inside the frame that a name led to depends on it.
+    pub(crate) fn reaches(&mut self, depth: usize) {
+        self.frames.iter_mut().skip(depth + 1).for_each(|frame| frame.outer = true);
     }
 
     /// A name of the select list. PostgreSQL may mean a column of the same name, so that stays reachable.

@@ -72,6 +72,76 @@ fn aggregate_columns_do_not_answer_about_one_person() {
         check(Dialect::Sqlite, sql, Reason::Aggregate);
     }
     check(Dialect::Postgres, "SELECT avg(score), json_agg(c) FROM customers c", Reason::Aggregate);
+    for cast in ["score::numeric(8,0)", "score::text::bigint", "(score::float8)::bigint", "score::int2"] {
+        let refusal = run(Dialect::Postgres, &format!("SELECT sum({cast}) FROM customers"));
+        assert!(refusal.is_err(), "{cast}: {refusal:?}");
+    }
+}
+
+#[test]
+fn an_aggregate_column_is_read_in_one_plain_shape() {
+    for sql in [
+        // A statistic for every row of the query around it.
+        "SELECT c.grade, (SELECT sum(x.score) FROM customers x WHERE x.grade <> c.grade) FROM customers c",
+        "SELECT c.grade, (SELECT sum(x.score) FROM customers x WHERE x.grade = c.grade) FROM customers c",
+        "SELECT c.grade, (SELECT sum(x.score) FROM customers x GROUP BY c.grade) FROM customers c",
+        "SELECT c.grade, (SELECT sum(x.score) FROM customers x HAVING c.grade > 'A') FROM customers c",
+        // Overlapping groups and weights.
+        "SELECT c.grade, sum(x.score) FROM customers c JOIN customers x ON x.grade <> c.grade GROUP BY c.grade",
+        "SELECT c.grade, sum(x.score) FROM customers c JOIN customers x ON x.customer_id = c.customer_id GROUP BY c.grade",
+        "SELECT b.k, sum(c.score) FROM customers c JOIN (SELECT 'a' k UNION ALL SELECT 'b') b ON b.k = 'a' OR c.grade > 'A' GROUP BY b.k",
+        "WITH RECURSIVE w(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM w WHERE n < 9) SELECT sum(c.score) FROM customers c JOIN w ON c.grade = w.n",
+        "SELECT sum(c.score) FROM customers c, loans l",
+        "SELECT sum(c.score) FROM customers c CROSS JOIN loans l",
+        "SELECT l.amount, sum(c.score) FROM customers c JOIN loans l ON l.customer_id = c.customer_id GROUP BY l.amount",
+        "SELECT l.amount, sum(c.score) FROM customers c LEFT JOIN loans l ON l.loan_id = c.grade OR 1 = 1 GROUP BY l.amount",
+        // Everybody but a few.
+        "SELECT sum(score) - sum(score) FILTER (WHERE grade = 'A') FROM customers",
+        "SELECT sum(score) FROM customers WHERE customer_id NOT IN (SELECT loan_id FROM loans)",
+        "SELECT sum(score) FROM customers c WHERE NOT EXISTS (SELECT 1 FROM loans l WHERE l.loan_id = c.customer_id)",
+        "SELECT sum(score) FROM customers WHERE customer_id NOT IN (SELECT min(customer_id) FROM customers)",
+        "SELECT sum(score) FROM customers WHERE grade <> 'A'",
+        "SELECT sum(score) FROM customers WHERE NOT grade = 'A'",
+        "SELECT sum(score) FROM customers WHERE grade NOT IN ('A')",
+        "SELECT sum(score) FROM customers WHERE grade NOT LIKE 'A%'",
+        "SELECT sum(score) FROM customers WHERE grade < 'A' OR grade > 'A'",
+        "SELECT sum(score) FROM customers WHERE coalesce(nullif(grade, 'A'), '') > ''",
+        "SELECT sum(score) FROM customers GROUP BY grade <> 'A'",
+        "SELECT grade = 'A' AS g, sum(score) FROM customers GROUP BY g",
+        "SELECT CASE WHEN grade = 'A' THEN 1 END, sum(score) FROM customers GROUP BY 1",
+    ] {
+        check(Dialect::Sqlite, sql, Reason::Aggregate);
+    }
+    check(
+        Dialect::Postgres,
+        "SELECT s.t FROM loans l, LATERAL (SELECT sum(x.score) AS t FROM customers x WHERE x.grade = l.amount) s",
+        Reason::Aggregate,
+    );
+    for sql in [
+        "SELECT grade, sum(score) FROM customers WHERE grade IN ('A', 'B') AND grade LIKE 'A%' GROUP BY grade",
+        "SELECT sum(score) FROM customers WHERE grade = 'A' OR grade = 'B'",
+        "SELECT substr(grade, 1, 1), avg(CAST(score AS REAL)) FROM customers WHERE grade >= 'A' GROUP BY 1 HAVING count(*) > 9",
+        "SELECT l.amount, sum(c.score) FROM customers c LEFT JOIN loans l ON l.loan_id = c.grade GROUP BY l.amount",
+        "SELECT g, s FROM (SELECT grade AS g, sum(score) AS s FROM customers GROUP BY grade) t WHERE g <> 'A'",
+    ] {
+        let checked = run(Dialect::Sqlite, sql);
+        assert!(checked.is_ok(), "{sql}: {checked:?}");
+    }
+}
+
+#[test]
+fn a_field_is_no_call() {
+    for sql in [
+        "SELECT ('haechi.inner'::text).current_setting",
+        "SELECT (3::float8).pg_sleep",
+        "SELECT (ARRAY['/etc'])[1].pg_ls_dir",
+        "SELECT ((ARRAY['/etc'])[1]).pg_ls_dir",
+        "SELECT (c.customer_id).pg_sleep FROM customers c",
+        "SELECT (v).current_setting FROM unnest(array['haechi.inner']) v",
+    ] {
+        let refusal = run(Dialect::Postgres, sql);
+        assert!(refusal.is_err(), "{sql}: {refusal:?}");
+    }
 }
 
 #[test]

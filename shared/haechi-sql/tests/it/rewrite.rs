@@ -77,15 +77,23 @@ fn an_aggregate_column_answers_for_groups_only() {
 }
 
 #[test]
-fn a_filter_on_an_aggregate_column_counts_its_own_people() {
-    let sql = run(Dialect::Postgres, "SELECT avg(score) FILTER (WHERE grade = 'A') FROM customers").unwrap().sql;
-    assert!(
-        sql.ends_with(
-            "HAVING count(DISTINCT customers.\"haechi_person\") >= 5 AND \
-             count(DISTINCT customers.\"haechi_person\") FILTER (WHERE grade = 'A') >= 5"
-        ),
-        "{sql}"
-    );
+fn a_join_condition_enters_only_the_side_that_it_can_take_from() {
+    let of = |join: &str| {
+        let sql = format!(
+            "SELECT CAST(l.amount AS int) FROM loans l {join} JOIN customers c ON c.customer_id = l.customer_id AND c.grade = 'A' \
+             WHERE CAST(l.amount AS int) > 1"
+        );
+        run(Dialect::Postgres, &sql).unwrap().sql.contains("AND \"grade\" = 'A'")
+    };
+    assert_eq!(["", "LEFT", "RIGHT", "FULL"].map(of), [true, true, false, false]);
+}
+
+#[test]
+fn a_unit_that_may_fail_stays_outside_the_fence() {
+    for (unit, barred) in [("'year'", false), ("'bogus'", true), ("grade", true)] {
+        let sql = format!("SELECT count(*) FROM customers WHERE date_part({unit}, grade) = 1");
+        assert_eq!(run(Dialect::Postgres, &sql).unwrap().sql.contains("OFFSET 0"), barred, "{unit}");
+    }
 }
 
 #[test]
