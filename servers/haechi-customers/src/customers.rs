@@ -348,7 +348,7 @@ impl Customers {
         let checked = self.guard(desk, &saved.sql, saved.types(), Some(rows_max))?;
         // What a person typed may be personal, and a citation goes into reports and audit lines.
         let shown: Vec<(String, String)> =
-            values.iter().map(|(name, (_, shown))| (name.clone(), haechi_korean::personal::mask(shown).0)).collect();
+            values.iter().map(|(name, (_, shown))| (name.clone(), saved.shown(name, shown))).collect();
         let listed: Vec<String> = shown.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let citation = format!("저장 질의 {name}({}) · {} 조회", listed.join(", "), today());
         let pairs: Vec<String> = shown.iter().map(|(name, value)| format!("{name}={}", percent(value))).collect();

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::store::Bound;
@@ -177,6 +178,19 @@ impl Saved {
             .collect()
     }
 
+    /// A value as a citation may show it. A text of any form may be a person's name, so it is shown
+    /// by a hash that only tells two runs apart.
+    pub(crate) fn shown(&self, name: &str, value: &str) -> String {
+        let bounded = self.parameters.get(name).is_some_and(|rule| {
+            type_of(&rule.kind) != Some(ParameterType::Text) || rule.pattern.is_some() || !rule.values.is_empty()
+        });
+        if bounded {
+            return haechi_korean::personal::mask(value).0;
+        }
+        let hash = crate::masks::hexadecimal(&Sha256::digest(value.as_bytes()));
+        format!("#{}", hash.get(..8).unwrap_or(&hash))
+    }
+
     fn value(&self, name: &str, rule: &Parameter, value: &Value) -> Result<Bound, Error> {
         let fail = |message: String| Error::Parameter {
             name: name.to_owned(),
@@ -321,6 +335,16 @@ mod tests {
         check(json!({}), Err("값이 있어야 합니다."));
         check(json!({"quarter": "2026Q3", "top": 500}), Err("1 이상 200 이하여야 합니다."));
         check(json!({"quarter": "2026Q3", "tpo": 1}), Err("이 질의에 없습니다."));
+    }
+
+    #[test]
+    fn a_free_text_is_not_shown() {
+        let free = "[parameters.who]\ntype = \"text\"\n---*/";
+        let saved = parse("q", "q.sql", &TEXT.replace("---*/", free)).unwrap();
+        assert_eq!(saved.shown("quarter", "2026Q3"), "2026Q3");
+        assert_eq!(saved.shown("top", "10"), "10");
+        let shown = saved.shown("who", "김가온");
+        assert!(shown.starts_with('#') && shown.len() == 9 && shown != saved.shown("who", "이나래"), "{shown}");
     }
 
     #[test]

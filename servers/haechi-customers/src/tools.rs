@@ -191,8 +191,13 @@ fn run_saved(customers: Arc<Customers>) -> Tool {
 
 fn reply(result: QueryResult) -> Reply<QueryResult> {
     let text = render::result(&result);
-    let returned =
-        json!({ "rows": result.row_count, "truncated": result.truncated, "masked": result.masked, "uri": result.uri });
+    // Titles of columns are the asker's own text, and the query part holds what the asker gave.
+    let returned = json!({
+        "rows": result.row_count,
+        "truncated": result.truncated,
+        "masked": result.masked.len(),
+        "uri": result.uri.split('?').next(),
+    });
     Reply::new(result).text(text).returned(returned)
 }
 

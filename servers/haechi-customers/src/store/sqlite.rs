@@ -24,12 +24,14 @@ use crate::masks::{self, TokenKey};
 use crate::schema::{ColumnInfo, Schema, TableInfo, column_type};
 use crate::{Error, value};
 
-/// How many virtual machine steps pass between two looks at the clock: some tens of microseconds.
-const STEPS_BETWEEN_LOOKS: i32 = 2_000;
+/// How many virtual machine steps pass between two looks at the clock: some microseconds.
+const STEPS_BETWEEN_LOOKS: i32 = 200;
 /// How long a call waits for a free connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 /// Text and blobs that a statement may build, in bytes.
-const BUILT_BYTES_MAX: i32 = 4_000_000;
+const BUILT_BYTES_MAX: i32 = 1_000_000;
+/// Memory of the engine in this process, over all connections.
+const HEAP_BYTES_MAX: u32 = 256 * 1024 * 1024;
 
 pub(crate) struct Sqlite {
     path: PathBuf,
@@ -188,6 +190,7 @@ fn harden(connection: &Connection, key: &TokenKey) -> rusqlite::Result<()> {
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "temp_store", "memory")?;
+    connection.query_row(&format!("PRAGMA hard_heap_limit = {HEAP_BYTES_MAX}"), [], |_| Ok(()))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // A misspelt column in double quotes is an error, not a text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
