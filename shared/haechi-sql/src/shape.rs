@@ -46,13 +46,16 @@ impl Checker<'_> {
 
     /// A column, or a coarser reading of one. The names and places of the select list mean its items.
     fn is_plain_key(&self, key: &Expr, items: &[SelectItem]) -> bool {
+        // Which of two items of one name is meant differs between databases.
+        if let Expr::Identifier(name) = key
+            && items.iter().any(|item| {
+                matches!(item, SelectItem::ExprWithAlias { expr, alias }
+                    if alias.value.eq_ignore_ascii_case(&name.value) && !is_coarse(expr))
+            })
+        {
+            return false;
+        }
         let item = match key {
-            Expr::Identifier(name) => items.iter().find_map(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(&name.value) => {
-                    Some(expr)
-                }
-                _ => None,
-            }),
             Expr::Value(value) => {
                 let place = match &value.value {
                     Value::Number(number, _) => number.parse::<usize>().ok(),
@@ -211,10 +214,12 @@ fn joins_multiply_nobody(select: &Select, frame: &Frame, root: usize) -> bool {
     for _ in 0..relations.len() {
         for (one, two) in edges.iter().flat_map(|(one, two)| [(one, two), (two, one)]) {
             let from_here = reached.get(one.0).copied().unwrap_or_default();
-            if from_here && two.1.unique && !singles_out(&one.1) {
-                if let Some(reached) = reached.get_mut(two.0) {
-                    *reached = true;
-                }
+            if from_here
+                && two.1.unique
+                && !singles_out(&one.1)
+                && let Some(reached) = reached.get_mut(two.0)
+            {
+                *reached = true;
             }
         }
     }

@@ -109,6 +109,7 @@ fn an_aggregate_column_is_read_in_one_plain_shape() {
         "SELECT sum(score) FROM customers GROUP BY grade <> 'A'",
         "SELECT grade = 'A' AS g, sum(score) FROM customers GROUP BY g",
         "SELECT CASE WHEN grade = 'A' THEN 1 END, sum(score) FROM customers GROUP BY 1",
+        "SELECT grade AS g, grade = 'A' AS g, sum(score) FROM customers GROUP BY g",
     ] {
         check(Dialect::Sqlite, sql, Reason::Aggregate);
     }
