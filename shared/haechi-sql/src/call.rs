@@ -38,7 +38,8 @@ impl Checker<'_> {
         let calm_unit = match (name.as_str(), arguments(function).as_slice()) {
             ("date_trunc" | "date_part", [Expr::Value(unit), ..]) => literal_text(&unit.value)
                 .is_some_and(|unit| CALM_UNITS.iter().any(|known| unit.eq_ignore_ascii_case(known))),
-            ("to_char", [_, Expr::Value(format)]) => literal_text(&format.value).is_some(),
+            ("to_char", [_, Expr::Value(format)]) => literal_text(&format.value)
+                .is_some_and(|format| format.chars().all(|character| "YMDHISQ24:-/ ".contains(character))),
             _ => false,
         };
         let Function { args, within_group, filter, over, .. } = function;
