@@ -1,6 +1,6 @@
 //! One read-only SQL statement: parse, allow-list, rewrite, print.
 //!
-//! [`check`] takes a statement that nobody trusts and a [`Catalogue`] of what the asker may see.
+//! [`check()`] takes a statement that nobody trusts and a [`Catalogue`] of what the asker may see.
 //! It answers the text that may run, printed from the checked tree, or a [`Refusal`] that says why
 //! and what would have been allowed. Every base table with a policy becomes a derived table that
 //! holds only the permitted columns, already masked, and only the permitted rows, so whatever the

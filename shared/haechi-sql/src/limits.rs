@@ -29,7 +29,7 @@ pub(crate) const SERIES_ROWS_MAX: i128 = 1_000_000;
 /// A longer regular expression is refused.
 pub(crate) const PATTERN_CHARS_MAX: usize = 200;
 
-/// What belongs to one call of [`crate::check`].
+/// What belongs to one call of [`crate::check()`].
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub limits: Limits,
